@@ -1,0 +1,139 @@
+import Messaging
+
+/// Mailboxes and their messages, as IMAP sees them. Served by storage.
+public protocol MailStore: Sendable {
+    /// All mailboxes of an account.
+    func listMailboxes(_ request: ListMailboxesRequest, _ context: CallContext) async throws -> ListMailboxesReply
+    /// Makes a mailbox (RFC 9051, 6.3.4).
+    func createMailbox(_ request: CreateMailboxRequest, _ context: CallContext) async throws -> MailboxReply
+    /// Deletes a mailbox (RFC 9051, 6.3.5).
+    func deleteMailbox(_ request: DeleteMailboxRequest, _ context: CallContext) async throws -> MailboxReply
+    /// Renames a mailbox (RFC 9051, 6.3.6).
+    func renameMailbox(_ request: RenameMailboxRequest, _ context: CallContext) async throws -> MailboxReply
+    /// Subscribes or unsubscribes a name (RFC 9051, 6.3.7).
+    func subscribe(_ request: SubscribeRequest, _ context: CallContext) async throws -> MailboxReply
+    /// Every message of a mailbox as packed columns.
+    func view(_ request: ViewRequest, _ context: CallContext) async throws -> ReplyStream<ViewItem>
+    /// Data of single messages, in ascending uid order.
+    func fetch(_ request: FetchRequest, _ context: CallContext) async throws -> ReplyStream<FetchItem>
+    /// A range of a stored message's octets.
+    func fetchOctets(_ request: FetchOctetsRequest, _ context: CallContext) async throws -> ReplyStream<FetchOctetsItem>
+    /// Changes flags (RFC 9051, 6.4.6).
+    func storeFlags(_ request: StoreFlagsRequest, _ context: CallContext) async throws -> StoreFlagsReply
+    /// Copies or moves messages (RFC 9051, 6.4.7 and 6.4.8).
+    func copy(_ request: CopyRequest, _ context: CallContext) async throws -> CopyReply
+    /// Removes messages that carry \Deleted (RFC 9051, 6.4.3).
+    func expunge(_ request: ExpungeRequest, _ context: CallContext) async throws -> ExpungeReply
+}
+
+enum MailStoreMethods {
+    static let contract = ContractDescription(number: 6, name: "MailStore")
+    static let listMailboxes = UnaryMethod<ListMailboxesRequest, ListMailboxesReply>(
+        contract, 1, "listMailboxes", .idempotent)
+    static let createMailbox = UnaryMethod<CreateMailboxRequest, MailboxReply>(contract, 2, "createMailbox", .needsKey)
+    static let deleteMailbox = UnaryMethod<DeleteMailboxRequest, MailboxReply>(contract, 3, "deleteMailbox", .needsKey)
+    static let renameMailbox = UnaryMethod<RenameMailboxRequest, MailboxReply>(contract, 4, "renameMailbox", .needsKey)
+    static let subscribe = UnaryMethod<SubscribeRequest, MailboxReply>(contract, 5, "subscribe", .idempotent)
+    static let view = StreamMethod<ViewRequest, ViewItem>(contract, 6, "view", .idempotent)
+    static let fetch = StreamMethod<FetchRequest, FetchItem>(contract, 7, "fetch", .idempotent)
+    static let fetchOctets = StreamMethod<FetchOctetsRequest, FetchOctetsItem>(
+        contract, 8, "fetchOctets", .idempotent)
+    static let storeFlags = UnaryMethod<StoreFlagsRequest, StoreFlagsReply>(contract, 9, "storeFlags", .needsKey)
+    static let copy = UnaryMethod<CopyRequest, CopyReply>(contract, 10, "copy", .needsKey)
+    static let expunge = UnaryMethod<ExpungeRequest, ExpungeReply>(contract, 11, "expunge", .needsKey)
+}
+
+/// Reads and changes mailboxes over messaging.
+public struct MailStoreClient: MailStore {
+    let peer: PeerClient
+
+    /// A client to the service behind `peer`.
+    public init(_ peer: PeerClient) { self.peer = peer }
+
+    /// All mailboxes of an account.
+    public func listMailboxes(
+        _ request: ListMailboxesRequest, _ context: CallContext
+    ) async throws -> ListMailboxesReply {
+        try await peer.call(MailStoreMethods.listMailboxes, request, context)
+    }
+
+    /// Makes a mailbox (RFC 9051, 6.3.4).
+    public func createMailbox(_ request: CreateMailboxRequest, _ context: CallContext) async throws -> MailboxReply {
+        try await peer.call(MailStoreMethods.createMailbox, request, context)
+    }
+
+    /// Deletes a mailbox (RFC 9051, 6.3.5).
+    public func deleteMailbox(_ request: DeleteMailboxRequest, _ context: CallContext) async throws -> MailboxReply {
+        try await peer.call(MailStoreMethods.deleteMailbox, request, context)
+    }
+
+    /// Renames a mailbox (RFC 9051, 6.3.6).
+    public func renameMailbox(_ request: RenameMailboxRequest, _ context: CallContext) async throws -> MailboxReply {
+        try await peer.call(MailStoreMethods.renameMailbox, request, context)
+    }
+
+    /// Subscribes or unsubscribes a name (RFC 9051, 6.3.7).
+    public func subscribe(_ request: SubscribeRequest, _ context: CallContext) async throws -> MailboxReply {
+        try await peer.call(MailStoreMethods.subscribe, request, context)
+    }
+
+    /// Every message of a mailbox as packed columns.
+    public func view(_ request: ViewRequest, _ context: CallContext) async throws -> ReplyStream<ViewItem> {
+        try await peer.stream(MailStoreMethods.view, request, context)
+    }
+
+    /// Data of single messages, in ascending uid order.
+    public func fetch(_ request: FetchRequest, _ context: CallContext) async throws -> ReplyStream<FetchItem> {
+        try await peer.stream(MailStoreMethods.fetch, request, context)
+    }
+
+    /// A range of a stored message's octets.
+    public func fetchOctets(
+        _ request: FetchOctetsRequest, _ context: CallContext
+    ) async throws -> ReplyStream<FetchOctetsItem> {
+        try await peer.stream(MailStoreMethods.fetchOctets, request, context)
+    }
+
+    /// Changes flags (RFC 9051, 6.4.6).
+    public func storeFlags(_ request: StoreFlagsRequest, _ context: CallContext) async throws -> StoreFlagsReply {
+        try await peer.call(MailStoreMethods.storeFlags, request, context)
+    }
+
+    /// Copies or moves messages (RFC 9051, 6.4.7 and 6.4.8).
+    public func copy(_ request: CopyRequest, _ context: CallContext) async throws -> CopyReply {
+        try await peer.call(MailStoreMethods.copy, request, context)
+    }
+
+    /// Removes messages that carry \Deleted (RFC 9051, 6.4.3).
+    public func expunge(_ request: ExpungeRequest, _ context: CallContext) async throws -> ExpungeReply {
+        try await peer.call(MailStoreMethods.expunge, request, context)
+    }
+}
+
+/// Serves mailboxes over messaging.
+public struct MailStoreServer: ContractServer {
+    let methods: MethodTable
+
+    /// The contract that is served.
+    public var contract: ContractDescription { MailStoreMethods.contract }
+
+    /// A server that asks `implementation`.
+    public init(_ implementation: some MailStore) {
+        methods = MethodTable([
+            .unary(MailStoreMethods.listMailboxes) { try await implementation.listMailboxes($0, $1) },
+            .unary(MailStoreMethods.createMailbox) { try await implementation.createMailbox($0, $1) },
+            .unary(MailStoreMethods.deleteMailbox) { try await implementation.deleteMailbox($0, $1) },
+            .unary(MailStoreMethods.renameMailbox) { try await implementation.renameMailbox($0, $1) },
+            .unary(MailStoreMethods.subscribe) { try await implementation.subscribe($0, $1) },
+            .stream(MailStoreMethods.view) { try await implementation.view($0, $1) },
+            .stream(MailStoreMethods.fetch) { try await implementation.fetch($0, $1) },
+            .stream(MailStoreMethods.fetchOctets) { try await implementation.fetchOctets($0, $1) },
+            .unary(MailStoreMethods.storeFlags) { try await implementation.storeFlags($0, $1) },
+            .unary(MailStoreMethods.copy) { try await implementation.copy($0, $1) },
+            .unary(MailStoreMethods.expunge) { try await implementation.expunge($0, $1) },
+        ])
+    }
+
+    /// Answers a call by the table of methods.
+    public func handle(_ call: IncomingCall) async throws -> CallResult { try await methods.handle(call) }
+}
