@@ -1,0 +1,145 @@
+import Contracts
+import Database
+import Logging
+import Messaging
+
+/// Writes messages in batches, several writers with a connection each: while one batch commits the next gathers.
+///
+/// A batch that fails is run again message by message, so that a bad message fails alone. When the connection dies in
+/// the commit nobody knows whether it happened: the batch is run again on the next connection, as long as its callers
+/// wait, and the receipts tell what had already happened.
+final class GroupCommit: Sendable {
+    private let queue: BatchQueue<PreparedCommit, CommitReply>
+    private let configuration: ConnectionConfiguration
+    private let writers: Int
+    private let logger: Logger
+    private let announce: @Sendable (MailboxChanged) -> Void
+
+    init(
+        _ configuration: ConnectionConfiguration, writers: Int,
+        limits: BatchQueue<PreparedCommit, CommitReply>.Limits, logger: Logger,
+        announce: @escaping @Sendable (MailboxChanged) -> Void
+    ) {
+        self.configuration = configuration
+        self.writers = writers
+        self.logger = logger
+        self.announce = announce
+        queue = BatchQueue(limits)
+    }
+
+    /// Waits until the message is durable.
+    func commit(_ commit: PreparedCommit, deadline: ContinuousClock.Instant) async throws -> CommitReply {
+        try await queue.submit(commit, octets: commit.octets, deadline: deadline)
+    }
+
+    /// Works until `close()` and everything is done.
+    func run() async {
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<writers {
+                group.addTask { await self.write(on: DatabaseConnection(self.configuration)) }
+            }
+        }
+    }
+
+    func close() { queue.close() }
+
+    private typealias Entry = BatchQueue<PreparedCommit, CommitReply>.Entry
+
+    private func write(on connection: DatabaseConnection) async {
+        var identifiers = ContentIdentifiers()
+        var wasBusy = false
+        while let batch = await queue.nextBatch(wasBusy: wasBusy) {
+            wasBusy = true
+            let entries = batch.filter { entry in
+                let isLate = entry.deadline < .now
+                if isLate { entry.fail(MessagingError(.deadlineExceeded, "the commit did not begin in time")) }
+                return !isLate
+            }
+            if !entries.isEmpty { await commit(entries, on: connection, &identifiers) }
+        }
+        await connection.close()
+    }
+
+    private func commit(
+        _ entries: [Entry], on connection: DatabaseConnection, _ identifiers: inout ContentIdentifiers
+    ) async {
+        do {
+            try await commitOnce(entries, on: connection, &identifiers)
+        } catch let error as DatabaseError where entries.count > 1 && !error.isUnavailable {
+            logger.info(
+                "batch failed, its messages go one by one",
+                metadata: ["messages": "\(entries.count)", "reason": "\(error)"])
+            for entry in entries { await commit([entry], on: connection, &identifiers) }
+        } catch let error as DatabaseError {
+            if !error.isUnavailable { logger.error("message not stored", metadata: ["reason": "\(error)"]) }
+            for entry in entries { entry.fail(MessagingError(error)) }
+        } catch {
+            for entry in entries { entry.fail(error) }
+        }
+    }
+
+    /// Commits the entries and answers them, or throws and answers none.
+    ///
+    /// While PostgreSQL cannot be reached it fails at once. But once a connection was lost with the transaction on its
+    /// way, it tries until it knows the outcome, or nobody waits for it any more.
+    private func commitOnce(
+        _ entries: [Entry], on connection: DatabaseConnection, _ identifiers: inout ContentIdentifiers
+    ) async throws {
+        let deadline = entries.map(\.deadline).max() ?? .now
+        let newContents = entries.count { $0.request.content != nil }
+        var contentIDs: [Int64]?
+        var conflicts = 0
+        var wasLost = false
+        while true {
+            do {
+                try await connection.connect()
+                let taken: [Int64]
+                if let contentIDs {
+                    taken = contentIDs
+                } else {
+                    taken = try await identifiers.take(newContents, on: connection)
+                    contentIDs = taken
+                }
+                let batch = CommitBatch(entries.map(\.request), contentIDs: taken)
+                let (replies, changes) = try batch.replies(try await connection.transaction(batch.commands))
+                for change in changes { announce(change) }
+                for (entry, reply) in zip(entries, replies) { entry.succeed(reply) }
+                return
+            } catch let error as DatabaseError where error.isUnavailable {
+                guard wasLost || error.code != .cannotConnect, ContinuousClock.now < deadline else { throw error }
+                if !wasLost {
+                    logger.notice("connection lost in a commit, running it again", metadata: ["reason": "\(error)"])
+                } else {
+                    try await Task.sleep(for: .milliseconds(100))
+                }
+                wasLost = true
+                // A server that turned read-only, or shuts down, may be another one next time.
+                await connection.close()
+            } catch let error as DatabaseError where error.fault == .concurrency && conflicts < 3 {
+                conflicts += 1
+            }
+        }
+    }
+}
+
+/// Ids for new contents, from blocks that PostgreSQL's sequence gives out.
+struct ContentIdentifiers {
+    /// As `INCREMENT BY` in the sequence's definition.
+    static let blockSize: Int64 = 1024
+    private static let nextBlock = Statement("SELECT nextval('mail.content_ids')")
+    private var unused: Range<Int64> = 0..<0
+
+    mutating func take(_ count: Int, on connection: DatabaseConnection) async throws -> [Int64] {
+        var taken: [Int64] = []
+        taken.reserveCapacity(count)
+        while taken.count < count {
+            if unused.isEmpty {
+                let first = try await connection.run(Self.nextBlock()).first?.decode(0, as: Int64.self) ?? 0
+                unused = first..<first + Self.blockSize
+            }
+            taken.append(unused.lowerBound)
+            unused = unused.lowerBound + 1..<unused.upperBound
+        }
+        return taken
+    }
+}

@@ -1,0 +1,113 @@
+import Contracts
+import Database
+import Messaging
+
+/// Statements on the list of mailboxes, for accounts that are locked.
+enum MailboxHierarchy {
+    static let special: [(name: String, use: String)] = [
+        (MailboxName.inbox, ""), ("Drafts", "\\Drafts"), ("Sent", "\\Sent"), ("Junk", "\\Junk"), ("Trash", "\\Trash"),
+        ("Archive", "\\Archive"),
+    ]
+
+    private static let add = Statement(
+        """
+        WITH account AS (
+            UPDATE directory.accounts SET next_uid_validity = next_uid_validity + 1 WHERE account_id = $1
+            RETURNING next_uid_validity - 1 AS uid_validity
+        )
+        INSERT INTO mail.mailboxes (account_id, name, uid_validity, selectable, special_use)
+        SELECT $1, $2, uid_validity, $3, $4 FROM account
+        RETURNING mailbox_id
+        """)
+    private static let count = Statement("SELECT count(*) FROM mail.mailboxes WHERE account_id = $1")
+    private static let remove = Statement("DELETE FROM mail.mailboxes WHERE account_id = $1 AND mailbox_id = $2")
+    private static let forgetExpunged = Statement(
+        "DELETE FROM mail.expunged WHERE account_id = $1 AND mailbox_id = $2")
+    private static let rename = Statement(
+        "UPDATE mail.mailboxes SET name = $3 WHERE account_id = $1 AND mailbox_id = $2")
+    private static let hollow = Statement(
+        """
+        UPDATE mail.mailboxes SET selectable = false, special_use = '', keywords = '{}'
+        WHERE account_id = $1 AND mailbox_id = $2
+        """)
+    private static let lock = Statement(
+        "SELECT FROM mail.mailboxes WHERE account_id = $1 AND mailbox_id = $2 FOR UPDATE")
+    private static let removeMessages = Statement(
+        """
+        WITH gone AS (
+            DELETE FROM mail.messages WHERE account_id = $1 AND mailbox_id = $2 RETURNING content_id, size
+        ), released AS (
+            INSERT INTO mail.released_contents (content_id) SELECT DISTINCT content_id FROM gone
+            ON CONFLICT (content_id) DO UPDATE SET released_at = now()
+        ), box AS (
+            UPDATE mail.mailboxes
+            SET message_count = 0, unseen_count = 0, deleted_count = 0, octets = 0, highest_modseq = highest_modseq + 1
+            WHERE account_id = $1 AND mailbox_id = $2
+        )
+        UPDATE directory.accounts a
+        SET used_octets = a.used_octets - t.octets, used_messages = a.used_messages - t.messages
+        FROM (SELECT coalesce(sum(size), 0)::bigint AS octets, count(*) AS messages FROM gone) t
+        WHERE a.account_id = $1
+        """)
+
+    static func find(
+        _ accountID: Int64, _ name: String, on connection: isolated DatabaseConnection
+    ) throws(DatabaseError) -> Mailbox? {
+        guard let row = try connection.run(MailboxRows.byName(accountID, name)).first else { return nil }
+        return try MailboxRows.decode(row)
+    }
+
+    static func children(
+        _ accountID: Int64, _ name: String, on connection: isolated DatabaseConnection
+    ) throws(DatabaseError) -> [Mailbox] {
+        let (from, before) = MailboxName.children(of: name)
+        var mailboxes: [Mailbox] = []
+        for row in try connection.run(MailboxRows.below(accountID, from, before)) {
+            mailboxes.append(try MailboxRows.decode(row))
+        }
+        return mailboxes
+    }
+
+    /// Makes the mailbox and the names above it that are missing. A name that only held children becomes a mailbox.
+    static func make(
+        _ accountID: Int64, _ name: String, specialUse: String = "", on connection: isolated DatabaseConnection
+    ) throws(DatabaseError) {
+        for parent in MailboxName.parents(of: name) where try find(accountID, parent, on: connection) == nil {
+            try makeName(accountID, parent, on: connection)
+        }
+        if let hollow = try find(accountID, name, on: connection) {
+            try connection.run([remove(accountID, hollow.mailboxID), forgetExpunged(accountID, hollow.mailboxID)])
+        }
+        try connection.run(add(accountID, name, true, specialUse))
+    }
+
+    /// Makes a name that only holds children.
+    static func makeName(
+        _ accountID: Int64, _ name: String, on connection: isolated DatabaseConnection
+    ) throws(DatabaseError) {
+        try connection.run(add(accountID, name, false, ""))
+    }
+
+    /// Empties and removes the mailbox, or leaves its name for the children below.
+    static func delete(
+        _ accountID: Int64, _ mailbox: Mailbox, keepsName: Bool, on connection: isolated DatabaseConnection
+    ) throws(DatabaseError) {
+        let mailboxID = mailbox.mailboxID
+        try connection.run([
+            lock(accountID, mailboxID), removeMessages(accountID, mailboxID), forgetExpunged(accountID, mailboxID),
+            keepsName ? hollow(accountID, mailboxID) : remove(accountID, mailboxID),
+        ])
+    }
+
+    static func move(
+        _ accountID: Int64, _ mailbox: Mailbox, to name: String, on connection: isolated DatabaseConnection
+    ) throws(DatabaseError) {
+        try connection.run(rename(accountID, mailbox.mailboxID, name))
+    }
+
+    static func isFull(
+        _ accountID: Int64, limit: Int, on connection: isolated DatabaseConnection
+    ) throws(DatabaseError) -> Bool {
+        try connection.run(count(accountID)).first?.decode(0, as: Int.self) ?? 0 >= limit
+    }
+}

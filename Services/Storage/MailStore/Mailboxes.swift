@@ -1,0 +1,163 @@
+import Contracts
+import Database
+import Messaging
+
+extension MailStoreService {
+    private static let strayingSubscriptions = Statement(
+        """
+        SELECT s.name FROM mail.subscriptions s
+        WHERE s.account_id = $1
+            AND NOT EXISTS (SELECT FROM mail.mailboxes m WHERE m.account_id = s.account_id AND m.name = s.name)
+        ORDER BY s.name
+        """)
+    private static let addSubscription = Statement(
+        "INSERT INTO mail.subscriptions (account_id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+    private static let removeSubscription = Statement(
+        "DELETE FROM mail.subscriptions WHERE account_id = $1 AND name = $2")
+
+    func listMailboxes(_ request: ListMailboxesRequest, _ context: CallContext) async throws -> ListMailboxesReply {
+        try await answering {
+            let results = try await pool.run(
+                [MailboxRows.all(request.accountID), Self.strayingSubscriptions(request.accountID)],
+                deadline: context.deadline)
+            var reply = ListMailboxesReply()
+            for row in results[0] { reply.mailboxes.append(try MailboxRows.decode(row)) }
+            for row in results[1] { reply.subscribedWithoutMailbox.append(try row.decode(0, as: String.self)) }
+            return reply
+        }
+    }
+
+    func createMailbox(_ request: CreateMailboxRequest, _ context: CallContext) async throws -> MailboxReply {
+        let name: String
+        do throws(MailboxName.Fault) {
+            name = try MailboxName.new(request.name)
+        } catch {
+            return MailboxReply(refusing: error)
+        }
+        let limit = mailboxLimit
+        return try await change(request.accountID, context) { connection, _ in
+            if try MailboxHierarchy.find(request.accountID, name, on: connection)?.selectable == true {
+                return (MailboxReply(.alreadyExists), [])
+            }
+            if try MailboxHierarchy.isFull(request.accountID, limit: limit, on: connection) {
+                return (MailboxReply(.beyondLimit), [])
+            }
+            if !request.specialUse.isEmpty {
+                // RFC 6154, 3: a use that cannot be given refuses the mailbox.
+                let isKnown = MailboxHierarchy.special.contains { $0.use == request.specialUse }
+                let rows = try connection.run(MailboxRows.all(request.accountID))
+                let isTaken = try rows.contains { try MailboxRows.decode($0).specialUse == request.specialUse }
+                if !isKnown || isTaken { return (MailboxReply(.notPermitted), []) }
+            }
+            try MailboxHierarchy.make(request.accountID, name, specialUse: request.specialUse, on: connection)
+            let mailbox = try MailboxHierarchy.find(request.accountID, name, on: connection)
+            return (MailboxReply(.done, mailbox), [Change(mailbox, hierarchy: true)])
+        }
+    }
+
+    /// RFC 9051, 6.3.5: a mailbox with children leaves its name, which cannot be deleted while it holds them.
+    func deleteMailbox(_ request: DeleteMailboxRequest, _ context: CallContext) async throws -> MailboxReply {
+        let name = MailboxName.canonical(request.name)
+        guard name != MailboxName.inbox else { return MailboxReply(.notPermitted) }
+        return try await change(request.accountID, context) { connection, _ in
+            guard let mailbox = try MailboxHierarchy.find(request.accountID, name, on: connection) else {
+                return (MailboxReply(.noSuchMailbox), [])
+            }
+            let hasChildren = try !MailboxHierarchy.children(request.accountID, name, on: connection).isEmpty
+            if hasChildren && !mailbox.selectable { return (MailboxReply(.hasChildren), []) }
+            try MailboxHierarchy.delete(request.accountID, mailbox, keepsName: hasChildren, on: connection)
+            return (MailboxReply(.done, mailbox), [Change(mailbox, hierarchy: true)])
+        }
+    }
+
+    /// RFC 9051, 6.3.6: children go with their parent; INBOX stays and gives its messages away.
+    func renameMailbox(_ request: RenameMailboxRequest, _ context: CallContext) async throws -> MailboxReply {
+        let from = MailboxName.canonical(request.from)
+        let to: String
+        do throws(MailboxName.Fault) {
+            to = try MailboxName.new(request.to)
+        } catch {
+            return MailboxReply(refusing: error)
+        }
+        let limit = mailboxLimit
+        return try await change(request.accountID, context) { connection, use in
+            let accountID = request.accountID
+            guard let mailbox = try MailboxHierarchy.find(accountID, from, on: connection) else {
+                return (MailboxReply(.noSuchMailbox), [])
+            }
+            guard try MailboxHierarchy.find(accountID, to, on: connection) == nil else {
+                return (MailboxReply(.alreadyExists), [])
+            }
+            if from == MailboxName.inbox {
+                if try MailboxHierarchy.isFull(accountID, limit: limit, on: connection) {
+                    return (MailboxReply(.beyondLimit), [])
+                }
+                try MailboxHierarchy.make(accountID, to, on: connection)
+                let (_, changes) = try CopyTransaction(
+                    accountID: accountID, mailboxID: mailbox.mailboxID, uids: .all, toMailbox: to, moves: true
+                ).run(use, on: connection)
+                let made = try MailboxHierarchy.find(accountID, to, on: connection)
+                return (MailboxReply(.done, made), changes + [Change(made, hierarchy: true)])
+            }
+            guard !to.hasPrefix(from + "/") else { return (MailboxReply(.notPermitted), []) }
+            let children = try MailboxHierarchy.children(accountID, from, on: connection)
+            guard
+                children.allSatisfy({ $0.name.utf8.count - from.utf8.count + to.utf8.count <= MailboxName.octetLimit })
+            else { return (MailboxReply(.beyondLimit), []) }
+            for parent in MailboxName.parents(of: to)
+            where try MailboxHierarchy.find(accountID, parent, on: connection) == nil {
+                try MailboxHierarchy.makeName(accountID, parent, on: connection)
+            }
+            try MailboxHierarchy.move(accountID, mailbox, to: to, on: connection)
+            for child in children {
+                let name = to + String(child.name.dropFirst(from.count))
+                try MailboxHierarchy.move(accountID, child, to: name, on: connection)
+            }
+            let renamed = try MailboxHierarchy.find(accountID, to, on: connection)
+            return (MailboxReply(.done, renamed), [Change(renamed, hierarchy: true)])
+        }
+    }
+
+    /// RFC 9051, 6.3.7 and 6.3.8. A name without a mailbox may be subscribed: the mailbox may come (back).
+    func subscribe(_ request: SubscribeRequest, _ context: CallContext) async throws -> MailboxReply {
+        let name = MailboxName.canonical(request.name)
+        guard name.utf8.count <= MailboxName.octetLimit, !name.contains("\0") else {
+            return MailboxReply(.beyondLimit)
+        }
+        let reply = try await answering {
+            let statement = request.subscribed ? Self.addSubscription : Self.removeSubscription
+            let results = try await pool.run(
+                [statement(request.accountID, name), MailboxRows.byName(request.accountID, name)],
+                deadline: context.deadline)
+            return MailboxReply(.done, try results[1].first.map(MailboxRows.decode))
+        }
+        announce(
+            MailboxChanged(
+                MailboxKey(accountID: request.accountID, mailboxID: reply.mailbox.mailboxID),
+                modseq: Int64(clamping: reply.mailbox.highestModseq), hierarchy: true))
+        return reply
+    }
+}
+
+extension MailStoreService.Change {
+    init(_ mailbox: Mailbox?, hierarchy: Bool) {
+        mailboxID = mailbox?.mailboxID ?? 0
+        modseq = Int64(clamping: mailbox?.highestModseq ?? 0)
+        self.hierarchy = hierarchy
+    }
+}
+
+extension MailboxReply {
+    init(_ outcome: MailboxOutcome, _ mailbox: Mailbox? = nil) {
+        self.init()
+        self.outcome = outcome
+        if let mailbox { self.mailbox = mailbox }
+    }
+
+    init(refusing fault: MailboxName.Fault) {
+        switch fault {
+        case .notPermitted: self.init(MailboxOutcome.notPermitted)
+        case .beyondLimit: self.init(MailboxOutcome.beyondLimit)
+        }
+    }
+}

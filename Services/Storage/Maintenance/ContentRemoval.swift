@@ -1,0 +1,79 @@
+import Database
+import Logging
+
+/// Removes in the background what nobody needs any more: contents without a reference after a grace time, and receipts
+/// after the longest time for which a caller repeats. In small portions, so that no lock is held long; several replicas
+/// share the work without meeting.
+struct ContentRemoval: Sendable {
+    let pool: ConnectionPool
+    let grace: Duration
+    let receiptAge: Duration
+    let logger: Logger
+
+    /// Contents looked at in one transaction.
+    static let portion = 500
+
+    /// Whoever copies a message finds it in a mailbox, so that a content without any reference gets none again; the
+    /// grace time covers commits that are under way.
+    private static let contents = Statement(
+        """
+        WITH due AS (
+            DELETE FROM mail.released_contents r
+            WHERE r.content_id IN (
+                SELECT content_id FROM mail.released_contents
+                WHERE released_at <= now() - make_interval(secs => $1) ORDER BY released_at
+                LIMIT \(portion) FOR UPDATE SKIP LOCKED)
+            RETURNING r.content_id
+        ), unused AS MATERIALIZED (
+            SELECT d.content_id FROM due d
+            WHERE NOT EXISTS (SELECT FROM mail.messages m WHERE m.content_id = d.content_id)
+                AND NOT EXISTS (SELECT FROM queue.entries e WHERE e.content_id = d.content_id)
+        ), pieces AS (
+            DELETE FROM mail.content_chunks k USING unused u WHERE k.content_id = u.content_id
+        ), removed AS (
+            DELETE FROM mail.contents c USING unused u WHERE c.content_id = u.content_id RETURNING c.content_id
+        )
+        SELECT (SELECT count(*) FROM due), (SELECT count(*) FROM removed)
+        """)
+    private static let receipts = [
+        Statement("DELETE FROM mail.receipts WHERE created_at < now() - make_interval(secs => $1)"),
+        Statement("DELETE FROM mail.call_receipts WHERE created_at < now() - make_interval(secs => $1)"),
+        Statement("DELETE FROM queue.receipts WHERE created_at < now() - make_interval(secs => $1)"),
+    ]
+
+    /// Removes what is due; returns how many contents went.
+    @discardableResult
+    func removeDue() async throws -> Int {
+        var total = 0
+        while true {
+            let rows = try await pool.run(Self.contents(grace.inSeconds), deadline: .now + .seconds(30))
+            guard let (due, removed) = try rows.first?.decode(Int.self, Int.self) else { break }
+            total += removed
+            if due < Self.portion { break }
+        }
+        for statement in Self.receipts {
+            try await pool.run(statement(receiptAge.inSeconds), deadline: .now + .seconds(30))
+        }
+        return total
+    }
+
+    /// Goes on until the task is cancelled.
+    func run(every pause: Duration) async {
+        while (try? await Task.sleep(for: pause)) != nil {
+            do {
+                let removed = try await removeDue()
+                if removed > 0 { logger.debug("removed contents", metadata: ["count": "\(removed)"]) }
+            } catch let error as DatabaseError where error.isUnavailable || error.code == .poolExhausted {
+                // The pool says so by itself; there is no hurry here.
+            } catch {
+                logger.warning("contents not removed", metadata: ["reason": "\(error)"])
+            }
+        }
+    }
+}
+
+extension Duration {
+    fileprivate var inSeconds: Double {
+        Double(components.seconds) + Double(components.attoseconds) / 1e18
+    }
+}

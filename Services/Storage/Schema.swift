@@ -1,0 +1,30 @@
+import Database
+
+/// The schemas that storage owns, with their whole history.
+enum Schema {
+    /// In the order in which they are applied.
+    static let migrators = [
+        Migrator(
+            schema: "directory",
+            migrations: [migration(1, "accounts", PackageResources.directory_0001_accounts_sql)]),
+        Migrator(
+            schema: "mail",
+            migrations: [migration(1, "mailboxes", PackageResources.mail_0001_mailboxes_sql)]),
+        Migrator(
+            schema: "queue",
+            migrations: [migration(1, "entries", PackageResources.queue_0001_entries_sql)]),
+    ]
+
+    private static func migration(_ number: Int, _ name: String, _ octets: [UInt8]) -> Migration {
+        Migration(number: number, name: name, sql: String(decoding: octets, as: UTF8.self))
+    }
+
+    /// Brings all of them up to date; returns what was applied.
+    static func apply(on connection: DatabaseConnection) async throws -> [String] {
+        var applied: [String] = []
+        for migrator in migrators {
+            applied += try await migrator.apply(on: connection)
+        }
+        return applied
+    }
+}

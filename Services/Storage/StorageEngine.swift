@@ -1,0 +1,87 @@
+import Contracts
+import Database
+import Logging
+import Messaging
+
+/// All of storage behind its contracts, without the process around it: connections, group commit, resolver, services.
+final class StorageEngine: Sendable {
+    struct Options: Sendable {
+        var connectionString: String
+        var readers = 8
+        var writers = 2
+        var batch = BatchQueue<PreparedCommit, CommitReply>.Limits(
+            batchCount: 64, batchOctets: 8 << 20, companyCount: 24, waitingCount: 4096, waitingOctets: 128 << 20)
+        var mailboxLimit = 10_000
+        var contentGrace = Duration.seconds(6 * 3600)
+        var receiptAge = Duration.seconds(5 * 86400)
+    }
+
+    let pool: ConnectionPool
+    let directory: DirectoryService
+    let delivery: DeliveryService
+    let mailStore: MailStoreService
+    let removal: ContentRemoval
+    private let groupCommit: GroupCommit
+    private let resolver: Resolver
+
+    init(
+        _ options: Options, logger: Logger, announce: @escaping @Sendable (MailboxChanged) -> Void,
+        onAvailabilityChange: @escaping @Sendable (ConnectionPool.Availability) -> Void = { _ in }
+    ) {
+        func configuration(_ kind: String, _ settings: [String: String]) -> ConnectionConfiguration {
+            ConnectionConfiguration(
+                connectionString: options.connectionString, applicationName: "martlet-storage \(kind)",
+                settings: settings)
+        }
+        pool = ConnectionPool(
+            configuration("reader", SessionSettings.reader), size: options.readers,
+            onAvailabilityChange: onAvailabilityChange)
+        groupCommit = GroupCommit(
+            configuration("writer", SessionSettings.writer), writers: options.writers, limits: options.batch,
+            logger: logger, announce: announce)
+        resolver = Resolver(pool: pool, workers: max(1, min(2, options.readers / 2)))
+        directory = DirectoryService(pool: pool, resolver: resolver, announce: announce)
+        delivery = DeliveryService(groupCommit: groupCommit, staging: Staging(pool: pool))
+        mailStore = MailStoreService(pool: pool, mailboxLimit: options.mailboxLimit, announce: announce)
+        removal = ContentRemoval(
+            pool: pool, grace: options.contentGrace, receiptAge: options.receiptAge, logger: logger)
+    }
+
+    /// Brings the schema up to date, once PostgreSQL is there. Throws only when the schema cannot be used.
+    func prepareSchema(logger: Logger) async throws {
+        while true {
+            do {
+                let applied = try await pool.withConnection(deadline: .now + .seconds(60)) { connection in
+                    try await Schema.apply(on: connection)
+                }
+                for migration in applied { logger.notice("migrated", metadata: ["migration": "\(migration)"]) }
+                return
+            } catch let error as DatabaseError where error.isRetryable {
+                try await Task.sleep(for: .milliseconds(200))
+            }
+        }
+    }
+
+    /// Works until `close()` was called and all that waited is done.
+    func run() async {
+        await withTaskGroup(of: Void.self) { group in
+            let upkeep = Task.detached(priority: .background) { [pool, removal] in
+                async let availability: Void = pool.keepAvailable()
+                async let removal: Void = removal.run(every: .seconds(60))
+                _ = await (availability, removal)
+            }
+            group.addTask { await self.groupCommit.run() }
+            group.addTask { await self.resolver.run() }
+            await group.waitForAll()
+            upkeep.cancel()
+            await upkeep.value
+        }
+        await pool.close()
+    }
+
+    /// Takes no more work; `run()` ends when what is in hand is done.
+    func close() {
+        groupCommit.close()
+        resolver.close()
+    }
+}
