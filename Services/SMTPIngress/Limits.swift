@@ -1,0 +1,42 @@
+import Messaging
+
+/// All that a client could make grow, and how far it may.
+struct Limits: Sendable, Hashable {
+    /// The largest message, also announced (RFC 1870).
+    var messageOctets = 50 << 20
+    /// Of a message that was refused while it came: so many more octets are read and thrown away, to give the client
+    /// its reply in order; beyond that the connection ends.
+    var discardedOctets = 100 << 20
+    /// A command line with its CRLF. RFC 5321, 4.5.3.1.4 asks for 512, and each extension for room of its own.
+    var commandLineOctets = 2_048
+    /// A line of an AUTH exchange (RFC 4954, 4 asks for 12288).
+    var authenticationLineOctets = 12_288
+    /// Recipients of one transaction (RFC 5321, 4.5.3.1.8 asks for 100).
+    var recipients = 1_000
+    /// Transactions of one session.
+    var transactions = 10_000
+    /// Commands that were refused in one session, unknown recipients among them.
+    var errors = 50
+    /// Commands in a row that bring no mail any nearer: NOOP, RSET, EHLO and the like.
+    var idleCommands = 100
+    /// Failed authentications of one session.
+    var authenticationFailures = 3
+    /// Sessions in all, in this process.
+    var sessions = 2_000
+    /// Sessions from one network address.
+    var sessionsPerAddress = 500
+    /// Octets of a message that stay in memory; a longer one goes to a file.
+    var memoryOctets = Payload.inlineLimit
+}
+
+/// How long we wait for others.
+struct Timeouts: Sendable, Hashable {
+    /// For the client's next octet (RFC 5321, 4.5.3.2.7).
+    var idle = Duration.seconds(300)
+    /// For the client to close the connection after our last word.
+    var linger = Duration.seconds(5)
+    /// For an answer of the directory or of authentication.
+    var question = Duration.seconds(10)
+    /// For content processing to take a message. Clients wait ten minutes (RFC 5321, 4.5.3.2.6).
+    var acceptance = Duration.seconds(60)
+}

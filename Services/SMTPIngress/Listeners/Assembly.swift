@@ -1,0 +1,34 @@
+import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+import TransportSecurity
+
+/// Puts the parts of ingress together.
+func makeServices(
+    _ configuration: IngressConfiguration, peers: IngressPeers, tls: TLSContext?, inherited: [String: [CInt]],
+    logger: Logger, whenListening: @escaping @Sendable () -> Void
+) throws -> [any Service] {
+    let metrics = IngressMetrics()
+    let registry = SessionRegistry(limits: configuration.limits, metrics: metrics)
+    let mechanisms = MechanismCatalogue(sasl: peers.sasl, logger: logger)
+    let threads = NIOThreadPool(numberOfThreads: 2)
+    threads.start()
+    let group = MultiThreadedEventLoopGroup(
+        numberOfThreads: configuration.eventLoops > 0 ? configuration.eventLoops : System.coreCount)
+    let listeners = configuration.listeners.map { kind, address in
+        Listener(
+            environment: SessionEnvironment(
+                settings: SessionSettings(
+                    serverName: configuration.serverName, kind: kind, offersTLS: tls != nil,
+                    limits: configuration.limits, postmaster: configuration.postmaster),
+                timeouts: configuration.timeouts, peers: peers, mechanisms: mechanisms, tls: tls,
+                spool: SpoolArea(directory: configuration.spoolDirectory, threads: threads), registry: registry,
+                metrics: metrics, logger: logger),
+            address: address)
+    }
+    let ingress = IngressService(
+        listeners: listeners, inherited: inherited, group: group, registry: registry, threads: threads,
+        logger: logger, whenListening: whenListening)
+    return [mechanisms, ingress]
+}

@@ -1,0 +1,133 @@
+import Contracts
+import Logging
+import Messaging
+import NIOCore
+import SMTPSyntax
+
+/// The questions that a session asks its peers. Each is one call: one hop out, one back.
+extension SessionHandler {
+    func resolve(_ addresses: [String]) {
+        let directory = environment.peers.directory
+        let context = CallContext(
+            transaction: machine.transaction?.id ?? .next(), timeout: environment.timeouts.question)
+        call {
+            var request = ResolveRequest()
+            request.addresses = addresses
+            return try await directory.resolve(request, context).resolutions
+        } then: { handler, result in
+            handler.machine.resolved(result)
+        }
+    }
+
+    func checkSender(_ address: String, _ accountID: Int64) {
+        let directory = environment.peers.directory
+        let context = CallContext(timeout: environment.timeouts.question)
+        call {
+            var request = ResolveRequest()
+            request.addresses = [address]
+            let resolutions = try await directory.resolve(request, context).resolutions
+            // An account over its quota may send all the same.
+            return resolutions.first?.targets.contains { $0.accountID == accountID } ?? false
+        } then: { handler, result in
+            handler.machine.senderChecked(result)
+        }
+    }
+
+    func authenticate(_ step: AuthenticationStep) {
+        let sasl = environment.peers.sasl
+        let context = CallContext(timeout: environment.timeouts.question)
+        let address = client.address
+        let tls = machine.tls
+        call {
+            switch step {
+            case .start(let mechanism, let initialResponse):
+                var request = SaslStartRequest()
+                request.mechanism = mechanism
+                if let initialResponse { request.initialResponse.append(contentsOf: initialResponse) }
+                request.service = "smtp"
+                request.clientAddress = address
+                request.overTls = tls != nil
+                request.channelBindings = (tls?.bindings ?? []).map { binding in
+                    var entry = ChannelBinding()
+                    entry.type = binding.type
+                    entry.octets.append(contentsOf: binding.octets)
+                    return entry
+                }
+                return AuthenticationAnswer(try await sasl.start(request, context))
+            case .respond(let exchange, let response):
+                var request = SaslRespondRequest()
+                request.exchange.append(contentsOf: exchange)
+                request.response.append(contentsOf: response)
+                request.clientAddress = address
+                return AuthenticationAnswer(try await sasl.respond(request, context))
+            }
+        } then: { handler, result in
+            handler.authenticationAnswered(result)
+        }
+    }
+
+    private func authenticationAnswered(_ result: Result<AuthenticationAnswer, PeerRefusal>) {
+        let answer = (try? result.get()) ?? .unavailable
+        switch answer {
+        case .success(let identity, _):
+            environment.metrics.authenticationSuccesses.increment()
+            environment.logger.info(
+                "authenticated", metadata: ["client": "\(client.address)", "account": "\(identity.address)"])
+        case .failure(let failure):
+            environment.metrics.authenticationFailures.increment()
+            environment.logger.info(
+                "authentication failed", metadata: ["client": "\(client.address)", "reason": "\(failure)"])
+        case .challenge, .unavailable:
+            break
+        }
+        machine.authenticationAnswered(answer)
+    }
+
+    /// Hands a whole message over to content processing.
+    func handOver(_ transaction: Transaction, _ spool: MessageSpool) {
+        let acceptance = environment.peers.acceptance
+        let (message, digest) = spool.finish()
+        let request = machine.acceptRequest(
+            transaction, client: client, octets: spool.octets, digest: digest, receivedAt: WallClock.microseconds)
+        // The transaction's id is the key: however often the request is repeated, its effect is one.
+        let context = CallContext(
+            transaction: transaction.id, timeout: environment.timeouts.acceptance, idempotencyKey: transaction.id)
+        let began = NIODeadline.now()
+        let octets = spool.octets
+        call {
+            try await acceptance.accept(request, message: message, context).statuses
+        } then: { handler, result in
+            handler.environment.metrics.acceptanceTime.recordNanoseconds((NIODeadline.now() - began).nanoseconds)
+            handler.handedOver(transaction, octets, result)
+        }
+    }
+
+    private func handedOver(
+        _ transaction: Transaction, _ octets: Int, _ result: Result<[TransactionStatus], PeerRefusal>
+    ) {
+        let metrics = environment.metrics
+        let code: UInt32
+        switch result {
+        case .success(let statuses):
+            code = statuses.map(\.code).max() ?? 451
+            machine.accepted(statuses)
+        case .failure(let refusal):
+            code = 451
+            machine.notAccepted(Replies.peerFailure(refusal.failure))
+        }
+        switch code / 100 {
+        case 2:
+            metrics.messageAccepted(environment.settings.kind)
+            metrics.acceptedOctets.increment(by: octets)
+        case 5: metrics.refusedMessages.increment()
+        default: metrics.deferredMessages.increment()
+        }
+        environment.logger.info(
+            "message",
+            metadata: [
+                "transaction": "\(transaction.id)", "client": "\(client.address)",
+                "listener": "\(environment.settings.kind.rawValue)", "from": "<\(transaction.reversePath.text)>",
+                "recipients": "\(transaction.recipients.count)", "octets": "\(octets)", "code": "\(code)",
+            ])
+    }
+}

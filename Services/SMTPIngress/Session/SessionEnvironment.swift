@@ -1,0 +1,16 @@
+import Logging
+import NIOCore
+import TransportSecurity
+
+/// What the sessions of one listener use of the process around them.
+struct SessionEnvironment: Sendable {
+    var settings: SessionSettings
+    var timeouts: Timeouts
+    var peers: IngressPeers
+    var mechanisms: MechanismCatalogue
+    var tls: TLSContext?
+    var spool: SpoolArea
+    var registry: SessionRegistry
+    var metrics: IngressMetrics
+    var logger: Logger
+}

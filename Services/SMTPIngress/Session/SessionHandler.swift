@@ -1,0 +1,352 @@
+import Contracts
+import Logging
+import NIOCore
+import SMTPSyntax
+import TransportSecurity
+
+/// Performs what the machine wants on a channel. There is no policy here.
+///
+/// Reading is on demand: the next octets are read when the machine needs some, the spool keeps up, and the client reads
+/// what we write. All replies of one batch leave with one flush. Everything happens on the channel's event loop.
+final class SessionHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    let environment: SessionEnvironment
+    let client: ClientEndpoint
+    let channel: any Channel
+    var machine: SessionMachine
+    private var inbound = ByteBuffer()
+    private var context: ChannelHandlerContext?
+    private var end = ConnectionEndObserver()
+    private var spool: MessageSpool?
+    /// A transaction whose last octets are being written to the spool.
+    private var finishing: Transaction?
+    private var isAdmitted = false
+    private var isPumping = false
+    /// Our last word was said.
+    private var isClosing = false
+    private var hasInputEnded = false
+    /// Calls without an answer.
+    private var openCalls = 0
+    /// Writes to the spool under way.
+    private var openWrites = 0
+    private let executor: EventLoopTaskExecutor
+    private var idleTimer: Scheduled<Void>?
+    private var lastHeard = NIODeadline.now()
+    private var isAwaitingClient = true
+
+    init(environment: SessionEnvironment, channel: any Channel) {
+        self.environment = environment
+        self.channel = channel
+        client = ClientEndpoint(channel.remoteAddress)
+        machine = SessionMachine(settings: environment.settings, mechanisms: environment.mechanisms.mechanisms)
+        executor = EventLoopTaskExecutor(channel.eventLoop)
+    }
+
+    // MARK: Events of the channel
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        let kind = environment.settings.kind
+        switch environment.registry.enter(channel, address: client.address) {
+        case .admitted: break
+        case .tooMany: return turnAway(context, Replies.tooManySessions)
+        case .tooManyFromAddress: return turnAway(context, Replies.tooManySessionsFromAddress)
+        }
+        isAdmitted = true
+        environment.metrics.sessionBegan(kind)
+        startIdleTimer(after: environment.timeouts.idle)
+        if !kind.hasImplicitTLS { machine.connected() }
+        pump()
+        // The handshake needs octets before the machine asks for any.
+        if kind.hasImplicitTLS { context.read() }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isClosing else { return }
+        var incoming = unwrapInboundIn(data)
+        lastHeard = .now()
+        if inbound.readableBytes == 0 { inbound = incoming } else { inbound.writeBuffer(&incoming) }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        if isClosing {
+            // What still comes is thrown away; to leave it unread would turn our last octets into a reset.
+            context.read()
+        } else {
+            pump()
+        }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { pump() }
+        context.fireChannelWritabilityChanged()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case let event as TLSHandshakeCompleted:
+            machine.tlsEstablished(TLSFacts(event))
+            pump()
+        case let event as TLSInputEnded:
+            end.inputEnded(event)
+        case ChannelEvent.inputClosed:
+            end.inputEnded()
+            hasInputEnded = true
+            if isClosing { context.close(promise: nil) } else { pump() }
+        case is DrainRequested:
+            machine.drain()
+            // Nothing is in hand before the handshake is done, and nobody would understand a word.
+            if machine.isBeforeHandshake { context.close(promise: nil) } else { pump() }
+        default:
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        end.failed(error)
+        environment.logger.debug(
+            "connection failed", metadata: ["client": "\(client.address)", "error": "\(error)"])
+        context.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        idleTimer?.cancel()
+        machine.disconnected()
+        isClosing = true
+        spool = nil
+        finishing = nil
+        environment.logger.debug(
+            "session ended",
+            metadata: [
+                "client": "\(client.address)", "listener": "\(environment.settings.kind.rawValue)",
+                "end": "\(end.end.rawValue)", "transactions": "\(machine.transactionCount)",
+            ])
+        leaveWhenDone()
+        context.fireChannelInactive()
+    }
+
+    /// A session counts until its connection is closed, its calls are answered and its writes are done.
+    private func leaveWhenDone() {
+        guard isAdmitted, openCalls == 0, openWrites == 0, !channel.isActive else { return }
+        isAdmitted = false
+        environment.registry.leave(channel, address: client.address)
+    }
+
+    /// Too many sessions: one line and good-bye. Under implicit TLS that would cost a handshake, so there it is just
+    /// good-bye.
+    private func turnAway(_ context: ChannelHandlerContext, _ reply: Reply) {
+        isClosing = true
+        guard !environment.settings.kind.hasImplicitTLS else { return context.close(promise: nil) }
+        var line = ByteBuffer()
+        reply.write(to: &line)
+        context.writeAndFlush(wrapOutboundOut(line)).assumeIsolated().whenComplete { [channel] _ in
+            channel.close(promise: nil)
+        }
+    }
+
+    // MARK: The pump
+
+    /// Lets the machine go on as far as it can.
+    private func pump() {
+        guard !isPumping, !isClosing, isAdmitted, let context else { return }
+        isPumping = true
+        defer { isPumping = false }
+        isAwaitingClient = false
+        while true {
+            switch machine.next(&inbound) {
+            case .read:
+                flush(context)
+                if inbound.readableBytes == 0 { inbound = ByteBuffer() }
+                if hasInputEnded { return finish(context) }
+                isAwaitingClient = true
+                if spool?.isCongested != true, context.channel.isWritable { context.read() }
+                return
+            case .wait:
+                return flush(context)
+            case .close:
+                return finish(context)
+            case .startTLS:
+                startTLS(context)
+            case .content(let content):
+                keep(content)
+            case .discard:
+                spool = nil
+            case .accept(let transaction):
+                finishing = transaction
+                spool?.flush()
+                handOverWhenWritten()
+            case .resolve(let addresses):
+                resolve(addresses)
+            case .checkSender(let address, let accountID):
+                checkSender(address, accountID)
+            case .authenticate(let step):
+                authenticate(step)
+            }
+        }
+    }
+
+    private func flush(_ context: ChannelHandlerContext) {
+        guard let output = machine.takeOutput() else { return }
+        end.writeBegan()
+        context.writeAndFlush(wrapOutboundOut(output)).assumeIsolated().whenComplete { result in
+            self.end.writeEnded(sent: (try? result.get()) != nil)
+        }
+    }
+
+    /// Says what is left to say, ends our side of the connection, and gives the client some time to end its own.
+    private func finish(_ context: ChannelHandlerContext) {
+        isClosing = true
+        spool = nil
+        inbound = ByteBuffer()
+        flush(context)
+        idleTimer?.cancel()
+        let channel = channel
+        if hasInputEnded {
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete { _ in
+                channel.close(promise: nil)
+            }
+        } else {
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete { _ in
+                channel.close(mode: .output, promise: nil)
+            }
+            context.read()
+        }
+        idleTimer = channel.eventLoop.scheduleTask(in: TimeAmount(environment.timeouts.linger)) {
+            channel.close(promise: nil)
+        }
+    }
+
+    private func startTLS(_ context: ChannelHandlerContext) {
+        guard let tls = environment.tls else { return context.close(promise: nil) }
+        do {
+            let injected = try TLSHandler.startTLS(
+                server: tls, below: context, announcing: machine.takeOutput(), discarding: &inbound)
+            if injected > 0 {
+                environment.metrics.injectedOctets.increment(by: injected)
+                environment.logger.warning(
+                    "octets behind STARTTLS thrown away",
+                    metadata: ["client": "\(client.address)", "octets": "\(injected)"])
+            }
+            context.read()
+        } catch {
+            errorCaught(context: context, error: error)
+        }
+    }
+
+    // MARK: Content
+
+    private func keep(_ content: ByteBuffer) {
+        let spool =
+            self.spool
+            ?? MessageSpool(
+                area: environment.spool, memoryOctets: environment.settings.limits.memoryOctets,
+                eventLoop: channel.eventLoop)
+        if self.spool == nil {
+            // A write that is under way keeps the session, even when nobody wants the message any more.
+            spool.onWriting = { self.openWrites += 1 }
+            spool.onWritten = { [weak spool] in
+                self.openWrites -= 1
+                if let spool, self.spool === spool { self.spoolWritten(spool) }
+                self.leaveWhenDone()
+            }
+            self.spool = spool
+        }
+        spool.append(content)
+    }
+
+    private func spoolWritten(_ spool: MessageSpool) {
+        if let failure = spool.failure {
+            environment.logger.error("a message could not be spooled", metadata: ["error": "\(failure)"])
+            if finishing == nil { machine.contentLost() }
+        } else if finishing != nil {
+            spool.flush()
+        }
+        handOverWhenWritten()
+        pump()
+    }
+
+    private func handOverWhenWritten() {
+        guard let transaction = finishing, spool?.isWriting != true else { return }
+        finishing = nil
+        let spool =
+            self.spool ?? MessageSpool(area: environment.spool, memoryOctets: 0, eventLoop: channel.eventLoop)
+        self.spool = nil
+        guard spool.failure == nil else { return machine.notAccepted(Replies.spoolFull) }
+        handOver(transaction, spool)
+    }
+
+    // MARK: Calls
+
+    /// Asks somebody on this event loop and gives the answer to the machine.
+    func call<Answer: Sendable>(
+        _ question: @escaping @Sendable () async throws -> Answer,
+        then answered: @escaping @Sendable (SessionHandler, Result<Answer, PeerRefusal>) -> Void
+    ) {
+        openCalls += 1
+        let handler = NIOLoopBound(self, eventLoop: channel.eventLoop)
+        let logger = environment.logger
+        let metrics = environment.metrics
+        Task(executorPreference: executor) {
+            let result: Result<Answer, PeerRefusal>
+            do {
+                result = .success(try await question())
+            } catch {
+                logger.warning("a peer did not answer", metadata: ["error": "\(error)"])
+                metrics.peerFailures.increment()
+                result = .failure(PeerRefusal(error))
+            }
+            handler.value.finished(result, answered)
+        }
+    }
+
+    private func finished<Answer: Sendable>(
+        _ result: Result<Answer, PeerRefusal>,
+        _ answered: (SessionHandler, Result<Answer, PeerRefusal>) -> Void
+    ) {
+        openCalls -= 1
+        answered(self, result)
+        // The client's time begins anew.
+        lastHeard = .now()
+        pump()
+        leaveWhenDone()
+    }
+
+    // MARK: Time
+
+    private func startIdleTimer(after time: Duration) {
+        let handler = NIOLoopBound(self, eventLoop: channel.eventLoop)
+        idleTimer = channel.eventLoop.scheduleTask(in: TimeAmount(time)) { handler.value.idleTimerFired() }
+    }
+
+    private func idleTimerFired() {
+        guard !isClosing else { return }
+        let limit = environment.timeouts.idle
+        let idle = Duration.nanoseconds((NIODeadline.now() - lastHeard).nanoseconds)
+        if !isAwaitingClient {
+            // A handshake that never ends has nobody else to end it; every call has a deadline of its own.
+            guard openCalls == 0, spool?.isWriting != true else { return startIdleTimer(after: limit) }
+        }
+        if idle < limit { return startIdleTimer(after: limit - idle) }
+        end.timedOut()
+        if machine.isBeforeHandshake { return channel.close(promise: nil) }
+        machine.idleTooLong()
+        pump()
+    }
+}
+
+extension TLSFacts {
+    init(_ event: TLSHandshakeCompleted) {
+        self.init(
+            version: event.version.description, cipher: event.cipher,
+            bindings: event.channelBindings.map { Binding(type: $0.type, octets: $0.octets) })
+    }
+}

@@ -1,0 +1,37 @@
+import Contracts
+import Messaging
+import SMTPSyntax
+
+/// A mail transaction, from MAIL to the reply to its content (RFC 5321, 3.3).
+struct Transaction: Sendable {
+    /// Names the transaction in every process, and makes a repeated request harmless.
+    let id: TransactionID
+    let reversePath: ReversePath
+    let parameters: MailParameters
+    /// Those that were accepted, in order.
+    var recipients: [Recipient] = []
+    /// The content comes, or came, by BDAT.
+    var usesChunks = false
+    /// Octets of content so far.
+    var contentOctets = 0
+    /// Octets that came after the content was refused.
+    var discardedOctets = 0
+    /// Why the content is refused already; said when it has ended.
+    var refusal: Reply?
+    /// Looks for bare CR and LF in chunks.
+    var checker = NewlineChecker()
+
+    init(reversePath: ReversePath, parameters: MailParameters) {
+        id = .next()
+        self.reversePath = reversePath
+        self.parameters = parameters
+    }
+
+    /// One RCPT that was answered with 250.
+    struct Recipient: Sendable {
+        /// As RCPT gave it.
+        var forwardPath: String
+        /// Where the directory says that it leads.
+        var targets: [Target]
+    }
+}

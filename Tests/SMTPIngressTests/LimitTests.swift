@@ -1,0 +1,109 @@
+import Contracts
+import NIOCore
+import Testing
+
+@testable import SMTPIngress
+
+/// The limits of connections and time; those of commands and content are dialogues.
+@Suite(.timeLimit(.minutes(2))) struct LimitTests {
+    @Test("Sessions from one address beyond the limit get 421, and a free place is given again")
+    func sessionsPerAddress() async throws {
+        var limits = Limits()
+        limits.sessionsPerAddress = 2
+        let ingress = try await Ingress.start(limits: limits)
+        let first = try await ingress.greeted()
+        let second = try await ingress.greeted()
+        let third = try await ingress.connect()
+        #expect(try await third.code() == "421 4.7.0")
+        #expect(await third.endsHere())
+        _ = try await first.command("QUIT")
+        #expect(await first.endsHere())
+        await first.close()
+        while ingress.registry.count == 2 { await Task.yield() }
+        let fourth = try await ingress.connect()
+        #expect(try await fourth.code() == "220")
+        await second.close()
+        await fourth.close()
+        await ingress.stop()
+    }
+
+    @Test("Sessions in all beyond the limit get 421 4.3.2")
+    func sessions() async throws {
+        var limits = Limits()
+        limits.sessions = 1
+        let ingress = try await Ingress.start([.relay, .submissions], limits: limits)
+        let first = try await ingress.greeted()
+        let second = try await ingress.connect()
+        #expect(try await second.code() == "421 4.3.2")
+        let third = try await ingress.connect(.submissions)
+        #expect(await third.endsHere())
+        await first.close()
+        await ingress.stop()
+    }
+
+    @Test("A client that is silent for too long gets 421 4.4.2, in a message too")
+    func idle() async throws {
+        let ingress = try await Ingress.start(timeouts: Timeouts(idle: .milliseconds(700)))
+        let silent = try await ingress.connect()
+        #expect(try await silent.codes(2) == ["220", "421 4.4.2"])
+        #expect(await silent.endsHere())
+        let slow = try await ingress.greeted()
+        try await slow.send("MAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\nhalf a li")
+        #expect(try await slow.codes(4).last == "421 4.4.2")
+        #expect(ingress.record.accepted.isEmpty)
+        await ingress.stop()
+    }
+
+    @Test("A client that never begins its handshake is cut off")
+    func handshakeTimeout() async throws {
+        let ingress = try await Ingress.start([.submissions], timeouts: Timeouts(idle: .milliseconds(150)))
+        let client = try await SMTPClient.connect(try ingress.address(.submissions))
+        #expect(await client.endsHere())
+        await ingress.stop()
+    }
+
+    @Test("A client that does not close after our last word is closed")
+    func linger() async throws {
+        let ingress = try await Ingress.start(timeouts: Timeouts(linger: .milliseconds(100)))
+        let client = try await ingress.connect()
+        _ = try await client.reply()
+        try await client.send("QUIT\r\n")
+        #expect(try await client.code() == "221 2.0.0")
+        while ingress.registry.count > 0 { await Task.yield() }
+        await client.close()
+        await ingress.stop()
+    }
+
+    @Test("A message that is refused for its size while it comes is read to its end, within bounds")
+    func discarding() async throws {
+        var limits = Limits()
+        limits.messageOctets = 500_000
+        limits.discardedOctets = 2_000_000
+        let ingress = try await Ingress.start(limits: limits)
+        let client = try await ingress.greeted()
+        try await client.send("MAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n")
+        _ = try await client.codes(3)
+        try await client.send(ReceivingTests.text(octets: 1_500_000) + ".\r\n")
+        #expect(try await client.code() == "552 5.3.4")
+        try await client.send("MAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n")
+        #expect(try await client.codes(3).last == "354")
+        // Beyond the bound the connection ends, whether or not the client listens.
+        try? await client.send(ReceivingTests.text(octets: 6_000_000))
+        #expect(try await client.code() == "552 5.3.4")
+        #expect(await client.endsHere())
+        #expect(ingress.record.accepted.isEmpty)
+        await ingress.stop()
+    }
+
+    @Test("Two services share one port (SO_REUSEPORT)")
+    func sharedPort() async throws {
+        let first = try await Ingress.start()
+        let port = try #require(try first.address().port)
+        let second = try await Ingress.start(addresses: [.relay: "127.0.0.1:\(port)"])
+        var clients: [SMTPClient] = []
+        while first.registry.count == 0 || second.registry.count == 0 { clients.append(try await first.greeted()) }
+        for client in clients { await client.close() }
+        await first.stop()
+        await second.stop()
+    }
+}

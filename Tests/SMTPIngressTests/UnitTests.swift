@@ -1,0 +1,121 @@
+import Contracts
+import Messaging
+import NIOCore
+import SMTPSyntax
+import Testing
+import TransportSecurity
+
+@testable import SMTPIngress
+
+@Suite struct ConnectionEndTests {
+    @Test("How a connection ended is concluded from what was seen of it")
+    func conclusions() {
+        struct Reset: Error {}
+        var observer = ConnectionEndObserver()
+        #expect(observer.end == .closedByServer)
+        observer.writeBegan()
+        observer.inputEnded()
+        #expect(observer.end == .orderlyUnsent)
+        observer.writeEnded(sent: true)
+        #expect(observer.end == .orderly)
+        observer.failed(Reset())
+        #expect(observer.end == .reset)
+    }
+
+    @Test("Under TLS the first end that is seen counts: FIN after a truncation is still a truncation")
+    func tls() {
+        var observer = ConnectionEndObserver()
+        observer.inputEnded(.truncated)
+        observer.inputEnded()
+        #expect(observer.end == .truncated)
+        var failed = ConnectionEndObserver()
+        failed.writeBegan()
+        failed.writeEnded(sent: false)
+        failed.inputEnded(.closeNotify)
+        #expect(failed.end == .orderlyUnsent)
+        var late = ConnectionEndObserver()
+        late.timedOut()
+        #expect(late.end == .timedOut)
+    }
+}
+
+@Suite struct MachineTests {
+    @Test("Recipients that arrive together are one question to the directory")
+    func batching() {
+        var run = MachineRun()
+        run.send("EHLO x\r\nMAIL FROM:<>\r\n" + String(repeating: "RCPT TO:<bob@example.test>\r\n", count: 50))
+        #expect(run.questions == [50])
+        run.send("RCPT TO:<alice@example.test>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n")
+        #expect(run.questions == [50, 2])
+    }
+
+    @Test("A conversation of random commands never traps, and answers every one until it ends")
+    func noise() {
+        var generator = SystemRandomNumberGenerator()
+        let lines = [
+            "EHLO x", "HELO x", "LHLO x", "MAIL FROM:<a@b>", "MAIL FROM:<>", "RCPT TO:<bob@example.test>",
+            "RCPT TO:<nobody@example.test>", "RCPT TO:<away@example.test>", "DATA", ".", "text", "BDAT 4",
+            "BDAT 0 LAST",
+            "RSET", "NOOP", "STARTTLS", "AUTH PLAIN", "AUTH LOGIN", "*", "bob", "QUIT x", "VRFY x", "a\nb", "\r",
+        ]
+        for _ in 0..<300 {
+            var run = MachineRun(kind: ListenerKind.allCases.randomElement(using: &generator) ?? .relay)
+            for _ in 0..<60 {
+                run.send((lines.randomElement(using: &generator) ?? "") + "\r\n")
+                if case .handshaking = run.machine.phase {
+                    run.machine.tlsEstablished(MachineRun.someTLS)
+                    run.run()
+                }
+            }
+        }
+    }
+
+    @Test("The word behind \"with\" follows RFC 3848 and RFC 6531")
+    func protocolNames() {
+        var run = MachineRun()
+        run.send("HELO x\r\n")
+        #expect(run.machine.protocolName(isInternational: false) == "SMTP")
+        run.send("EHLO x\r\n")
+        #expect(run.machine.protocolName(isInternational: false) == "ESMTP")
+        #expect(run.machine.protocolName(isInternational: true) == "UTF8SMTP")
+        run.machine.tls = MachineRun.someTLS
+        #expect(run.machine.protocolName(isInternational: false) == "ESMTPS")
+        run.machine.identity = Identity()
+        #expect(run.machine.protocolName(isInternational: false) == "ESMTPSA")
+        #expect(run.machine.protocolName(isInternational: true) == "UTF8SMTPSA")
+        var lmtp = MachineRun(kind: .lmtp)
+        lmtp.send("LHLO x\r\n")
+        lmtp.machine.tls = MachineRun.someTLS
+        #expect(lmtp.machine.protocolName(isInternational: false) == "LMTPS")
+        #expect(lmtp.machine.protocolName(isInternational: true) == "UTF8LMTPS")
+    }
+
+    @Test("Statuses that make no sense are not passed on to the client")
+    func statuses() {
+        let id = TransactionID.next()
+        var odd = TransactionStatus()
+        odd.code = 99_999
+        #expect(TransactionReplies.common([odd], recipients: 1, id: id).code == 451)
+        #expect(TransactionReplies.common([], recipients: 1, id: id).code == 451)
+        #expect(TransactionReplies.each([odd], recipients: 2, id: id).map(\.code) == [451, 451])
+        var good = TransactionStatus()
+        good.code = 250
+        #expect(TransactionReplies.common([good], recipients: 1, id: id) == Reply(250, "2.0.0", id.description))
+    }
+
+    @Test("The failures of peers have their replies")
+    func failures() {
+        #expect(PeerRefusal(MessagingError(.unavailable)).failure == .unavailable)
+        #expect(PeerRefusal(MessagingError(.deadlineExceeded)).failure == .unavailable)
+        #expect(PeerRefusal(MessagingError(.overloaded)).failure == .overloaded)
+        #expect(PeerRefusal(MessagingError(.denied)).failure == .misconfigured)
+        #expect(PeerRefusal(CancellationError()).failure == .unavailable)
+    }
+
+    @Test("A client of IPv4 at a socket of IPv6 is known by its IPv4 address")
+    func mappedAddress() throws {
+        #expect(ClientEndpoint(try SocketAddress(ipAddress: "::ffff:192.0.2.1", port: 25)).address == "192.0.2.1")
+        #expect(ClientEndpoint(try SocketAddress(ipAddress: "2001:db8::1", port: 25)).address == "2001:db8::1")
+        #expect(ClientEndpoint(nil).address.isEmpty)
+    }
+}
