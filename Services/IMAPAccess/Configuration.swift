@@ -1,0 +1,90 @@
+import ServiceRuntime
+
+/// The section `imap-access` of the configuration.
+struct IMAPConfiguration: ServiceConfiguration {
+    static let keys: [ConfigurationKey] = [
+        .listen(
+            "imap.listen", default: ["0.0.0.0:143"],
+            "Where IMAP is spoken in clear until STARTTLS; replicas share the port."),
+        .listen(
+            "imaps.listen", default: ["0.0.0.0:993"],
+            "Where IMAP is spoken over TLS from the first octet; replicas share the port."),
+        .readableFile(
+            "tls.certificate", default: "",
+            "PEM file with the certificate and those that lead to its authority. Without it there is no TLS and no login "
+                + "by password, and imaps.listen must be empty.", reloadable: true),
+        .readableFile("tls.key", default: "", "PEM file with the certificate's private key.", reloadable: true),
+        .integer(
+            "threads", default: 2, in: 1...256, "Event loops; each serves many sessions."),
+        .octets(
+            "message.limit", default: 64 << 20, in: 1024...(4 << 30) - 1,
+            "The largest message that APPEND takes."),
+        .octets(
+            "literal.limit", default: 1 << 20, in: 1024...(64 << 20),
+            "The largest command with its literals, APPEND's message apart."),
+        .octets(
+            "line.limit", default: 64 << 10, in: 1000...(1 << 20), "The longest command line without its literals."),
+        .octets(
+            "pipeline.limit", default: 64 << 10, in: 1024...(16 << 20),
+            "Octets of commands that may wait in one session while another runs; reading stops beyond it."),
+        .integer(
+            "bad_commands.limit", default: 20, in: 1...10_000, "Errors of syntax or order in a row that end a session."),
+        .integer("login_failures.limit", default: 3, in: 1...100, "Failed logins that end a session."),
+        .integer("sessions.limit", default: 10_000, in: 1...1_000_000, "Sessions of one replica."),
+        .integer(
+            "sessions.per_address", default: 100, in: 1...1_000_000, "Sessions of one replica with one client address."),
+        .duration(
+            "idle.timeout", default: .seconds(1800), in: .seconds(1) ... .seconds(86_400),
+            "How long a session that has logged in may be silent (RFC 9051, 5.4: at least 30 minutes)."),
+        .duration(
+            "login.timeout", default: .seconds(60), in: .seconds(1) ... .seconds(3600),
+            "How long a session that has not logged in may be silent."),
+        .duration(
+            "write.timeout", default: .seconds(300), in: .seconds(1) ... .seconds(3600),
+            "How long a client may leave an answer unread."),
+        .duration(
+            "peer.timeout", default: .seconds(30), in: .milliseconds(100) ... .seconds(600),
+            "How long one request to another service may take."),
+        .duration(
+            "drain.timeout", default: .seconds(20), in: .zero ... .seconds(600),
+            "How long a command in hand may take when the service stops."),
+    ]
+
+    let plainAddresses: [ListenAddress]
+    let tlsAddresses: [ListenAddress]
+    let certificateFile: String?
+    let keyFile: String?
+    let threads: Int
+    let limits: Limits
+
+    init(from values: ConfigurationValues) throws(ConfigurationError) {
+        plainAddresses = try values.listenAddresses("imap.listen")
+        tlsAddresses = try values.listenAddresses("imaps.listen")
+        certificateFile = try values.file("tls.certificate")
+        keyFile = try values.file("tls.key")
+        threads = try values.integer("threads")
+        var limits = Limits()
+        limits.messageOctets = try values.octets("message.limit")
+        limits.commandOctets = try values.octets("literal.limit")
+        limits.lineOctets = try values.octets("line.limit")
+        limits.pipelinedOctets = try values.octets("pipeline.limit")
+        limits.badCommands = try values.integer("bad_commands.limit")
+        limits.loginFailures = try values.integer("login_failures.limit")
+        limits.sessions = try values.integer("sessions.limit")
+        limits.sessionsPerAddress = try values.integer("sessions.per_address")
+        limits.idleTimeout = try values.duration("idle.timeout")
+        limits.unauthenticatedTimeout = try values.duration("login.timeout")
+        limits.writeTimeout = try values.duration("write.timeout")
+        limits.peerTimeout = try values.duration("peer.timeout")
+        limits.drainTimeout = try values.duration("drain.timeout")
+        self.limits = limits
+        if (certificateFile == nil) != (keyFile == nil) {
+            throw values.error(
+                certificateFile == nil ? "tls.certificate" : "tls.key",
+                "expected both tls.certificate and tls.key, or neither")
+        }
+        if certificateFile == nil, !tlsAddresses.isEmpty {
+            throw values.error("tls.certificate", "expected a certificate, since imaps.listen is not empty")
+        }
+    }
+}

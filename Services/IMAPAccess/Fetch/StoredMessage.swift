@@ -1,0 +1,91 @@
+import Contracts
+import IMAPSyntax
+import MailMessage
+
+/// Where the sections of one stored message lie. The message is kept as `prefix + header + body`; the MIME index counts
+/// from the first octet after the prefix.
+struct StoredMessage: Sendable {
+    /// All of it: RFC822.SIZE.
+    let octets: Int
+    private let prefixOctets: Int
+    private let headerOctets: Int
+    private let index: MIMEIndex?
+
+    /// What is known without asking storage for more.
+    init(octets: Int) {
+        self.octets = octets
+        prefixOctets = 0
+        headerOctets = octets
+        index = nil
+    }
+
+    /// Throws when the index cannot be read.
+    init(_ item: FetchItem) throws {
+        guard let octets = Int(exactly: item.octets), let prefix = Int(exactly: item.prefixOctets),
+            let header = Int(exactly: item.headerOctets), octets >= 0, prefix >= 0, header >= 0,
+            prefix <= octets, header <= octets - prefix
+        else { throw Refusal.serverBug }
+        self.octets = octets
+        prefixOctets = prefix
+        headerOctets = header
+        index = item.mimeIndex.isEmpty ? nil : try MIMEIndex(decoding: item.mimeIndex)
+    }
+
+    /// The octets of a section before HEADER.FIELDS chooses among them; nil when there is no such part.
+    func range(of section: BodySection) -> Range<Int>? {
+        if section.part.isEmpty {
+            switch section.text {
+            case nil: return 0..<octets
+            case .header, .headerFields, .headerFieldsNot: return 0..<(prefixOctets + headerOctets)
+            case .text: return (prefixOctets + headerOctets)..<octets
+            case .mime: return nil
+            }
+        }
+        let content: SectionContent =
+            switch section.text {
+            case nil: .body
+            case .header, .headerFields, .headerFieldsNot: .header
+            case .text: .text
+            case .mime: .mime
+            }
+        return index?.octets(of: SectionSource.path(section.part), content).flatMap(stored)
+    }
+
+    /// A part whose transfer encoding can be undone, and its octets; nil when there is no such part.
+    func binaryPart(_ part: [UInt32]) -> (encoding: TransferEncoding, range: Range<Int>)? {
+        if part.isEmpty { return (.binary, 0..<octets) }
+        guard let found = index?.part(at: SectionSource.path(part)), let range = stored(found.body) else { return nil }
+        // Only a leaf is encoded as a whole; the parts of others are encoded each for itself (RFC 2045, 6.4).
+        return (found.structure == .leaf ? found.encoding : .binary, range)
+    }
+
+    /// The parts that hold text, for SEARCH.
+    var parts: [(part: MIMEPart, body: Range<Int>)] {
+        (index?.parts ?? []).compactMap { part in
+            stored(part.body).map { (part, $0) }
+        }
+    }
+
+    /// The headers of the parts, the message's own included.
+    var headers: [Range<Int>] {
+        guard let index else { return [] }
+        return index.parts.compactMap { stored($0.header) }
+    }
+
+    private func stored(_ range: Range<Int>) -> Range<Int>? {
+        let lower = range.lowerBound + prefixOctets
+        let upper = range.upperBound + prefixOctets
+        return lower >= 0 && upper <= octets ? lower..<upper : nil
+    }
+}
+
+extension SectionText {
+    /// The chosen fields, when not all of the header is meant.
+    var chosenFields: (names: [[UInt8]], excluding: Bool)? {
+        switch self {
+        case .headerFields(let names): (names.map { Array($0.utf8) }, false)
+        case .headerFieldsNot(let names): (names.map { Array($0.utf8) }, true)
+        case .header, .text, .mime: nil
+        }
+    }
+}

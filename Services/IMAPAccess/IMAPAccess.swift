@@ -1,0 +1,62 @@
+import Contracts
+import Messaging
+import NIOPosix
+import ServiceLifecycle
+import ServiceRuntime
+import TransportSecurity
+
+/// `martlet-imap-access`: speaks IMAP4rev1 and IMAP4rev2 with mail clients. It keeps no mail and no password: storage,
+/// authentication and content processing do.
+@main
+enum IMAPAccess {
+    static func main() async {
+        await ServiceProcess.run(name: "imap-access", configuration: IMAPConfiguration.self) { runtime in
+            let configuration = runtime.configuration
+            var tls: TLSContext?
+            if let certificate = configuration.certificateFile, let key = configuration.keyFile {
+                let context = try certificateContext(certificate, key)
+                for warning in context.warnings {
+                    runtime.logger.warning("certificate", metadata: ["warning": "\(warning)"])
+                }
+                runtime.onReload { try context.reload() }
+                tls = context
+            }
+            let services = SessionServices(
+                store: MailStoreClient(try runtime.peer("storage")),
+                sasl: SaslClient(try runtime.peer("authentication")),
+                acceptance: AcceptanceClient(try runtime.peer("content-processing")),
+                events: try runtime.subscriber(to: "storage"), limits: configuration.limits, tls: tls,
+                logger: runtime.logger, version: runtime.version)
+            let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads)
+            let places =
+                try configuration.plainAddresses.flatMap { try self.places($0, runtime).map { ($0, false) } }
+                + configuration.tlsAddresses.flatMap { try self.places($0, runtime).map { ($0, true) } }
+            let logger = runtime.logger
+            let listener = Listener(places: places, services: services, eventLoops: eventLoops) { addresses in
+                for case let address? in addresses {
+                    logger.info("listening", metadata: ["address": "\(address)"])
+                }
+            }
+            return [listener]
+        }
+    }
+
+    private static func certificateContext(_ certificate: String, _ key: String) throws -> TLSContext {
+        do {
+            return try TLSContext(
+                server: TLSServerConfiguration(certificateChainFile: certificate, privateKeyFile: key))
+        } catch {
+            throw StartRefusal("\(error)")
+        }
+    }
+
+    private static func places(
+        _ address: ListenAddress, _ runtime: ServiceRuntime<IMAPConfiguration>
+    ) throws -> [Listener.Place] {
+        switch address {
+        case .network(let host, let port): [.network(host: host, port: port)]
+        case .unix(let path): [.unix(path: path)]
+        case .activated(let name): try runtime.sockets(named: name).map { .activated($0) }
+        }
+    }
+}

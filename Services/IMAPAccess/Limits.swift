@@ -1,0 +1,48 @@
+import IMAPSyntax
+
+/// Everything that a stranger can make grow, and how far (RFC 9051, 11 leaves the numbers to servers).
+struct Limits: Sendable, Equatable {
+    /// One command line without its literals.
+    var lineOctets = 64 * 1024
+    /// A command with its literals, APPEND's message apart.
+    var commandOctets = 1024 * 1024
+    /// One message in APPEND; beyond it NO [TOOBIG].
+    var messageOctets = 64 * 1024 * 1024
+    /// What is kept in memory of an appended message; a larger one streams through.
+    var inlineOctets = 256 * 1024
+    /// Octets of commands that wait, unread by the parser, while another runs; reading stops at this many.
+    var pipelinedOctets = 64 * 1024
+    /// Commands with errors of syntax or order in a row, after which the session ends.
+    var badCommands = 20
+    /// Failed logins in one session.
+    var loginFailures = 3
+    var sessions = 10_000
+    var sessionsPerAddress = 100
+    /// RFC 9051, 5.4: at least 30 minutes once authenticated.
+    var idleTimeout: Duration = .seconds(30 * 60)
+    var unauthenticatedTimeout: Duration = .seconds(60)
+    /// How long one request to a peer may take.
+    var peerTimeout: Duration = .seconds(30)
+    /// A client that reads nothing for so long is gone.
+    var writeTimeout: Duration = .seconds(5 * 60)
+    /// Octets of small messages that are asked for ahead of the one that is written out.
+    var readAheadOctets = 512 * 1024
+    /// Requests for messages' octets in flight in one FETCH.
+    var readAheadRequests = 16
+    /// How long a command in hand may take at shutdown.
+    var drainTimeout: Duration = .seconds(20)
+
+    /// What the parser takes from a client that has logged in; from a stranger it takes
+    /// `ParsingLimits.unauthenticated`.
+    var parsing: ParsingLimits {
+        var parsing = ParsingLimits()
+        parsing.lineOctets = lineOctets
+        parsing.literalOctets = min(commandOctets, ParsingLimits().literalOctets)
+        parsing.commandLiteralOctets = commandOctets
+        parsing.messageOctets = messageOctets
+        return parsing
+    }
+
+    /// Output beyond which a session stops producing until the client has read.
+    var outputOctets: Int { 256 * 1024 }
+}

@@ -1,0 +1,211 @@
+import IMAPSyntax
+import MailMessage
+
+/// A SEARCH made ready for one mailbox: sets are resolved, flags are bits, strings are folded.
+///
+/// Evaluation is in three values: what the columns of the view, then the header, then the text do not decide is nil,
+/// so that a message is read only as far as the answer depends on it.
+struct SearchProgram: Sendable {
+    indirect enum Node: Sendable {
+        case constant(Bool)
+        case flags(UInt64, set: Bool)
+        case internalDate(DateComparison, Int)
+        case sentDate(DateComparison, Int)
+        case larger(UInt64)
+        case smaller(UInt64)
+        case numbers(NumberSet)
+        case uids(NumberSet)
+        /// One of these fields holds the needle; an empty one asks whether the field is there.
+        case header(String, TextNeedle)
+        /// By the position in `needles`.
+        case body(Int)
+        case text(Int)
+        case not(Node)
+        case or(Node, Node)
+        case and([Node])
+    }
+
+    let root: Node
+    /// What BODY and TEXT look for.
+    private(set) var needles: [TextNeedle] = []
+
+    /// What SEARCH needs to know of its mailbox.
+    struct Mailbox {
+        var count: Int
+        var largestUID: UInt32
+        var keywords: [String]
+        var savedResult: NumberSet
+    }
+
+    init(_ command: SearchCommand, _ mailbox: Mailbox) throws(Refusal) {
+        switch command.charset {
+        case nil, "UTF-8", "US-ASCII": break
+        default:
+            throw Refusal(.no, .badCharset(["US-ASCII", "UTF-8"]), "Charset not supported")
+        }
+        var compiler = SearchCompiler(mailbox: mailbox)
+        root = try compiler.compile(.and(command.keys))
+        needles = compiler.needles
+    }
+
+    /// What is known of a message besides its row.
+    struct Knowledge {
+        var header: HeaderText?
+        /// Whether BODY and TEXT find each needle.
+        var inBody: [Bool]?
+        var inText: [Bool]?
+    }
+
+    /// Whether a message matches; nil when more must be known.
+    func evaluate(_ row: MessageRow, number: Int, _ knowledge: inout Knowledge) -> Bool? {
+        evaluate(root, row, number, &knowledge)
+    }
+
+    private func evaluate(_ node: Node, _ row: MessageRow, _ number: Int, _ knowledge: inout Knowledge) -> Bool? {
+        switch node {
+        case .constant(let value): return value
+        case .flags(let bits, let set): return (row.flags & bits != 0) == set
+        case .internalDate(let comparison, let day):
+            return comparison.holds(Self.day(row.date), day)
+        case .larger(let octets): return UInt64(row.size) > octets
+        case .smaller(let octets): return UInt64(row.size) < octets
+        case .numbers(let set): return UInt32(exactly: number).map(set.contains) ?? false
+        case .uids(let set): return set.contains(row.uid)
+        case .sentDate(let comparison, let day):
+            guard knowledge.header != nil else { return nil }
+            // A message without a readable Date was not sent on any day.
+            return knowledge.header?.sentDay.map { comparison.holds($0, day) } ?? false
+        case .header(let name, let needle):
+            return knowledge.header?.field(name, holds: needle)
+        case .body(let needle): return knowledge.inBody?[needle]
+        case .text(let needle): return knowledge.inText?[needle]
+        case .not(let inner): return evaluate(inner, row, number, &knowledge).map { !$0 }
+        case .or(let left, let right):
+            let first = evaluate(left, row, number, &knowledge)
+            if first == true { return true }
+            let second = evaluate(right, row, number, &knowledge)
+            if second == true { return true }
+            return first == nil || second == nil ? nil : false
+        case .and(let nodes):
+            var isOpen = false
+            for node in nodes {
+                switch evaluate(node, row, number, &knowledge) {
+                case false?: return false
+                case nil: isOpen = true
+                case true?: break
+                }
+            }
+            return isOpen ? nil : true
+        }
+    }
+
+    /// The day since 1970 of a time in microseconds.
+    static func day(_ microseconds: Int64) -> Int {
+        let day: Int64 = 86_400_000_000
+        return Int(microseconds >= 0 ? microseconds / day : (microseconds - day + 1) / day)
+    }
+}
+
+extension DateComparison {
+    func holds(_ day: Int, _ given: Int) -> Bool {
+        switch self {
+        case .before: day < given
+        case .on: day == given
+        case .since: day >= given
+        }
+    }
+}
+
+/// The fields of a message as SEARCH sees them: unfolded, RFC 2047 undone, case folded; each decoded once.
+struct HeaderText {
+    private let block: HeaderBlock
+    private var decoded: [String: [[UInt8]]] = [:]
+
+    init(_ octets: [UInt8]) {
+        block = HeaderBlock(octets)
+    }
+
+    var sentDay: Int? {
+        guard let value = block.firstValue(named: "date"), let date = MailDate(parsing: value) else { return nil }
+        return Int(date.localDay.daysSince1970)
+    }
+
+    /// Whether a field of this name (lower case) is there and holds the needle.
+    mutating func field(_ name: String, holds needle: TextNeedle) -> Bool {
+        let values: [[UInt8]]
+        if let known = decoded[name] {
+            values = known
+        } else {
+            values = block.fields(named: name).map { field in
+                TextNeedle.folded(Array(EncodedWords.decode(block.value(of: field)).utf8))
+            }
+            decoded[name] = values
+        }
+        return values.contains { needle.occurs(in: $0) }
+    }
+
+    /// All fields as text, for TEXT.
+    var lines: [[UInt8]] {
+        block.fields.map { field in
+            Array(block.name(of: field)) + Array(": ".utf8) + Array(EncodedWords.decode(block.value(of: field)).utf8)
+        }
+    }
+}
+
+private struct SearchCompiler {
+    let mailbox: SearchProgram.Mailbox
+    var needles: [TextNeedle] = []
+
+    /// The parser bounds how deep keys nest.
+    mutating func compile(_ key: SearchKey) throws(Refusal) -> SearchProgram.Node {
+        switch key {
+        case .all: return .constant(true)
+        case .flag(let flag): return flagNode(flag, set: true)
+        case .notFlag(let flag): return flagNode(flag, set: false)
+        // No message is recent for any session, so that none is new either (RFC 3501, 2.3.2).
+        case .new: return .constant(false)
+        case .field(let field, let text):
+            return .header(field.rawValue.lowercased(), try needle(text.readableBytesView))
+        case .header(let name, let text): return .header(name.lowercased(), try needle(text.readableBytesView))
+        case .body(let text): return .body(try keep(needle(text.readableBytesView)))
+        case .text(let text): return .text(try keep(needle(text.readableBytesView)))
+        case .date(.internal, let comparison, let date): return .internalDate(comparison, date.daysSince1970)
+        case .date(.sent, let comparison, let date): return .sentDate(comparison, date.daysSince1970)
+        case .larger(let octets): return .larger(octets)
+        case .smaller(let octets): return .smaller(octets)
+        case .sequence(.savedResult), .uid(.savedResult): return .uids(mailbox.savedResult)
+        case .sequence(.set(let set)):
+            guard let numbers = set.resolved(messageCount: UInt32(clamping: mailbox.count)) else {
+                throw Refusal(.bad, nil, "No message has such a number")
+            }
+            return .numbers(numbers)
+        case .uid(.set(let set)): return .uids(set.resolved(largestUID: mailbox.largestUID))
+        case .not(let inner): return .not(try compile(inner))
+        case .or(let left, let right): return .or(try compile(left), try compile(right))
+        case .and(let keys):
+            var nodes: [SearchProgram.Node] = []
+            for key in keys { nodes.append(try compile(key)) }
+            return .and(nodes)
+        }
+    }
+
+    private func flagNode(_ flag: Flag, set: Bool) -> SearchProgram.Node {
+        if flag == .recent { return .constant(!set) }
+        // Nothing carries a keyword that the mailbox does not have.
+        guard let bit = StoredFlags.bit(of: flag, keywords: mailbox.keywords) else { return .constant(!set) }
+        return .flags(bit, set: set)
+    }
+
+    private func needle(_ octets: some Collection<UInt8>) throws(Refusal) -> TextNeedle {
+        guard let text = String(validating: octets, as: UTF8.self) else {
+            throw Refusal(.bad, nil, "The string is not UTF-8")
+        }
+        return TextNeedle(text)
+    }
+
+    private mutating func keep(_ needle: TextNeedle) -> Int {
+        if let known = needles.firstIndex(of: needle) { return known }
+        needles.append(needle)
+        return needles.count - 1
+    }
+}

@@ -1,0 +1,63 @@
+import Contracts
+import IMAPSyntax
+
+/// COPY, MOVE, EXPUNGE (RFC 9051, 6.4.3, 6.4.7 to 6.4.9; RFC 6851; RFC 4315).
+extension Session {
+    func copy(_ arguments: CopyCommand, move: Bool) async throws -> CommandOutcome {
+        let positions = try positions(of: arguments.messages, by: arguments.numbering)
+        guard let selected else { throw Refusal.serverBug }
+        if move, selected.view.readOnly { throw Refusal.readOnly }
+        let name = move ? "MOVE" : "COPY"
+        guard !positions.isEmpty else { return .ok("\(name) completed, no messages") }
+        var request = CopyRequest()
+        request.accountID = try accountID()
+        request.mailboxID = selected.view.mailboxID
+        request.uids = uidPairs(positions)
+        request.toMailboxName = arguments.mailbox.value
+        request.move = move
+        let reply = try await services.store.copy(request, callContext(changing: true))
+        try Refusal.check(reply.outcome, target: true)
+        let code: ResponseCode? =
+            if let source = SequenceSet(inOrder: reply.sourceUids), let target = SequenceSet(inOrder: reply.targetUids)
+            {
+                .copyUID(validity: reply.toUidValidity, source: source, target: target)
+            } else {
+                nil
+            }
+        if reply.toMailboxID == selected.view.mailboxID {
+            try await refreshSelected()
+        } else if move,
+            await selected.membership.mailbox.apply(expunged: reply.sourceUids, modseq: reply.sourceModseq)
+                == nil
+        {
+            try await refreshSelected()
+        }
+        guard move else { return .ok("COPY completed", code) }
+        services.mailboxes.notify(except: selected.membership)
+        // Before the EXPUNGE responses, so that the client knows where its messages went (RFC 6851, 4.3).
+        if let code { printer.untagged(StatusResponse(.ok, code, "Moved")) }
+        return .ok("MOVE completed")
+    }
+
+    /// EXPUNGE, and UID EXPUNGE of those among `messages`.
+    func expunge(_ messages: MessageSet?) async throws -> CommandOutcome {
+        guard let selected, !selected.view.readOnly else { throw Refusal.readOnly }
+        let name = messages == nil ? "EXPUNGE" : "UID EXPUNGE"
+        var request = ExpungeRequest()
+        request.accountID = try accountID()
+        request.mailboxID = selected.view.mailboxID
+        if let messages {
+            request.uids = uidPairs(try positions(of: messages, by: .uids))
+            guard !request.uids.isEmpty else { return .ok("\(name) completed") }
+        }
+        let reply = try await services.store.expunge(request, callContext(changing: true))
+        try Refusal.check(reply.outcome)
+        if !reply.uids.isEmpty {
+            if await selected.membership.mailbox.apply(expunged: reply.uids, modseq: reply.modseq) == nil {
+                try await refreshSelected()
+            }
+            services.mailboxes.notify(except: selected.membership)
+        }
+        return .ok("\(name) completed")
+    }
+}

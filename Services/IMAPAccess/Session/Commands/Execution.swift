@@ -1,0 +1,106 @@
+import Contracts
+import IMAPSyntax
+import Messaging
+import NIOCore
+
+extension Session {
+    /// Runs one command to its tagged response.
+    func execute(_ tagged: TaggedCommand) async throws {
+        switch machine.commandArrived(tagged.command) {
+        case .refuse(let status):
+            printer.tagged(tagged.tag, status)
+            SessionMetrics.count(tagged.command.name, status.condition)
+            if status.condition == .bad { try accept(machine.badCommandArrived()) }
+        case .run:
+            try await complete(tagged.tag, tagged.command.name) { session in
+                try await session.perform(tagged.command, tag: tagged.tag)
+            }
+        }
+    }
+
+    /// Runs `work` as the command in hand and answers with what comes of it: an error that is not the session's end is
+    /// a NO, and the session goes on.
+    func complete(
+        _ tag: String, _ name: String, _ work: (isolated Session) async throws -> CommandOutcome
+    ) async throws {
+        transaction = .next()
+        let begun = NIODeadline.now()
+        var outcome: CommandOutcome
+        do {
+            outcome = try await work(self)
+        } catch let end as SessionEnd {
+            throw end
+        } catch {
+            if !channel.isActive { throw SessionEnd.clientGone }
+            let refusal = Refusal(error)
+            if !(error is Refusal) {
+                logger.warning(
+                    "command failed",
+                    metadata: ["transaction": "\(transaction)", "command": "\(name)", "error": "\(error)"])
+            }
+            outcome = .answer(refusal.status, .withoutExpunge)
+        }
+        if case .answer(let status, let synchronisation) = outcome {
+            try await synchronise(synchronisation)
+            printer.tagged(tag, status)
+            SessionMetrics.count(name, status.condition)
+            logger.debug(
+                "command",
+                metadata: [
+                    "transaction": "\(transaction)", "command": "\(name)", "status": "\(status.condition.rawValue)",
+                    "microseconds": "\((NIODeadline.now() - begun).nanoseconds / 1000)",
+                ])
+        }
+        machine.commandFinished()
+        if let farewell { throw SessionEnd.bye(farewell) }
+        try await breathe()
+    }
+
+    private func perform(_ command: Command, tag: String) async throws -> CommandOutcome {
+        switch command {
+        case .capability: await capability()
+        case .noop: try await noop()
+        case .logout: logout(tag)
+        case .id(let parameters): identify(parameters)
+        case .startTLS: try await startTLS(tag)
+        case .authenticate(let arguments): try await authenticate(arguments)
+        case .login(let arguments): try await login(arguments)
+        case .enable(let capabilities): enable(capabilities)
+        case .select(let name): try await select(name, readOnly: false)
+        case .examine(let name): try await select(name, readOnly: true)
+        case .create(let arguments): try await create(arguments)
+        case .delete(let name): try await delete(name)
+        case .rename(let from, let to): try await rename(from, to)
+        case .subscribe(let name): try await subscribe(name, true)
+        case .unsubscribe(let name): try await subscribe(name, false)
+        case .list(let arguments): try await list(arguments)
+        case .lsub(let reference, let pattern): try await listSubscribed(reference, pattern)
+        case .namespace: namespace()
+        case .status(let arguments): try await status(arguments)
+        case .idle: try await idle()
+        case .check: try await noop("CHECK completed")
+        case .close: try await closeMailbox()
+        case .unselect: unselectMailbox()
+        case .expunge: try await expunge(nil)
+        case .uidExpunge(let messages): try await expunge(messages)
+        case .search(let arguments): try await search(arguments, tag: tag)
+        case .fetch(let arguments): try await fetch(arguments)
+        case .store(let arguments): try await store(arguments)
+        case .copy(let arguments): try await copy(arguments, move: false)
+        case .move(let arguments): try await copy(arguments, move: true)
+        }
+    }
+
+    /// What accompanies a call to a peer on behalf of the command in hand.
+    func callContext(changing: Bool = false) -> CallContext {
+        CallContext(
+            transaction: transaction, timeout: limits.peerTimeout,
+            idempotencyKey: changing ? TransactionID.next() : nil)
+    }
+
+    /// The account that is logged in.
+    func accountID() throws -> Int64 {
+        guard let identity = machine.identity else { throw Refusal(.bad, nil, "Log in first") }
+        return identity.accountID
+    }
+}

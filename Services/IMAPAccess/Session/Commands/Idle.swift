@@ -1,0 +1,50 @@
+import IMAPSyntax
+import NIOCore
+
+/// IDLE: the client listens (RFC 9051, 6.3.13).
+extension Session {
+    func idle() async throws -> CommandOutcome {
+        printer.continuation(ResponseText(nil, "idling"))
+        parser.awaitIdleEnd()
+        machine.idleBegan()
+        let end = NIODeadline.now() + TimeAmount(limits.idleTimeout)
+        var isUpToDate = try await synchronise(.full)
+        while true {
+            flush()
+            // What storage could not tell is asked again soon.
+            let remaining = Duration(end - .now())
+            let patience = isUpToDate ? remaining : min(remaining, .seconds(1))
+            let woken =
+                hasInput
+                ? .input : await wait(for: [.input, .ended, .gone, .changed, .draining], within: patience)
+            if woken.contains(.gone) { throw SessionEnd.clientGone }
+            if woken.contains(.draining) { throw SessionEnd.bye(Self.stopping) }
+            if hasInput {
+                if let outcome = try idleInput() { return outcome }
+            } else if woken.contains(.ended) {
+                throw SessionEnd.clientGone
+            }
+            if end <= .now() { throw SessionEnd.bye(StatusResponse(.bye, nil, "Silent for too long")) }
+            if woken.contains(.changed) || !isUpToDate {
+                isUpToDate = try await synchronise(.full)
+                try await breathe()
+            }
+        }
+    }
+
+    /// Reads what came; nil while DONE is not complete.
+    private func idleInput() throws -> CommandOutcome? {
+        feedParser()
+        switch parser.next() {
+        case .needMore:
+            return nil
+        case .idleEnd:
+            return .ok("IDLE completed")
+        case .invalid(let failure):
+            if failure.mustClose { throw SessionEnd.bye(failure.response) }
+            return .answer(StatusResponse(.bad, nil, "Expected DONE"), .full)
+        case .command, .literal, .append, .messageOctets, .messageEnd, .appendEnd, .authenticationLine:
+            return .answer(StatusResponse(.bad, nil, "Expected DONE"), .full)
+        }
+    }
+}

@@ -1,0 +1,92 @@
+import Contracts
+import IMAPSyntax
+
+/// CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, STATUS (RFC 9051, 6.3.4 to 6.3.8 and 6.3.11).
+extension Session {
+    func create(_ arguments: CreateCommand) async throws -> CommandOutcome {
+        var name = arguments.mailbox.value
+        // A delimiter at the end only announces that names will be created below (RFC 9051, 6.3.4).
+        if name.hasSuffix("/") { name.removeLast() }
+        try checkName(name)
+        guard arguments.specialUse.count <= 1, arguments.specialUse.allSatisfy(MailboxAttribute.specialUses.contains)
+        else { throw Refusal(.no, .useAttribute, "Not a special use that this server gives") }
+        var request = CreateMailboxRequest()
+        request.accountID = try accountID()
+        request.name = name
+        request.specialUse = arguments.specialUse.first?.name ?? ""
+        try Refusal.check(try await services.store.createMailbox(request, callContext(changing: true)).outcome)
+        return .ok("CREATE completed")
+    }
+
+    func delete(_ name: MailboxName) async throws -> CommandOutcome {
+        guard !name.isInbox else { throw Refusal(.no, .cannot, "INBOX cannot be deleted") }
+        var request = DeleteMailboxRequest()
+        request.accountID = try accountID()
+        request.name = name.value
+        try Refusal.check(try await services.store.deleteMailbox(request, callContext(changing: true)).outcome)
+        // The mailbox that this very session has selected is gone with it.
+        if let selected, selected.view.told.mailbox.name == name.value {
+            unselect()
+            printer.untagged(StatusResponse(.ok, .closed, "The selected mailbox was deleted"))
+        }
+        return .ok("DELETE completed")
+    }
+
+    func rename(_ from: MailboxName, _ to: MailboxName) async throws -> CommandOutcome {
+        try checkName(to.value)
+        guard !to.isInbox else { throw Refusal(.no, .alreadyExists, "INBOX exists already") }
+        var request = RenameMailboxRequest()
+        request.accountID = try accountID()
+        request.from = from.value
+        request.to = to.value
+        try Refusal.check(try await services.store.renameMailbox(request, callContext(changing: true)).outcome)
+        if from.isInbox, selected?.view.told.mailbox.name == from.value { try await refreshSelected() }
+        return .ok("RENAME completed")
+    }
+
+    func subscribe(_ name: MailboxName, _ subscribed: Bool) async throws -> CommandOutcome {
+        var request = SubscribeRequest()
+        request.accountID = try accountID()
+        request.name = name.value
+        request.subscribed = subscribed
+        try Refusal.check(try await services.store.subscribe(request, callContext(changing: true)).outcome)
+        return .ok(subscribed ? "SUBSCRIBE completed" : "UNSUBSCRIBE completed")
+    }
+
+    func status(_ arguments: StatusCommand) async throws -> CommandOutcome {
+        var request = ViewRequest()
+        request.accountID = try accountID()
+        request.mailboxName = arguments.mailbox.value
+        // Nothing is newer than this: the answer describes the mailbox and lists no message.
+        request.changedSince = UInt64(Int64.max)
+        let load = try await ViewLoad.read(from: services.store.view(request, callContext()))
+        guard load.mailbox.selectable else { throw Refusal.noSuchMailbox }
+        report(load.mailbox, arguments.items)
+        return .ok("STATUS completed")
+    }
+
+    /// Writes a STATUS response.
+    func report(_ mailbox: Mailbox, _ items: [StatusItem]) {
+        printer.status(
+            of: MailboxName(mailbox.name),
+            items.map { item in
+                switch item {
+                case .messages: StatusValue(item, UInt64(mailbox.messageCount))
+                // Nothing is recent for any session: see `Flag.recent` in FETCH.
+                case .recent: StatusValue(item, 0)
+                case .uidNext: StatusValue(item, UInt64(mailbox.uidNext))
+                case .uidValidity: StatusValue(item, UInt64(mailbox.uidValidity))
+                case .unseen: StatusValue(item, UInt64(mailbox.unseenCount))
+                case .deleted: StatusValue(item, UInt64(mailbox.deletedCount))
+                case .size: StatusValue(item, UInt64(max(0, mailbox.octets)))
+                }
+            })
+    }
+
+    private func checkName(_ name: String) throws {
+        let levels = name.split(separator: "/", omittingEmptySubsequences: false)
+        guard !name.isEmpty, levels.allSatisfy({ !$0.isEmpty }), name.utf8.count <= 1000, levels.count <= 64,
+            name.unicodeScalars.allSatisfy({ $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) })
+        else { throw Refusal(.no, .cannot, "Not a name for a mailbox") }
+    }
+}

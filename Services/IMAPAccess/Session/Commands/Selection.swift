@@ -1,0 +1,219 @@
+import Contracts
+import IMAPSyntax
+import Messaging
+
+/// A session's selected mailbox.
+struct SelectedMailbox: Sendable {
+    var view: MailboxView
+    let membership: MailboxMembership
+    /// The shared mailbox's revision that `view` has been compared with.
+    var revision: UInt64
+    /// The uids of the last SEARCH RETURN (SAVE): `$` (RFC 9051, 6.4.4.1).
+    var savedResult = NumberSet()
+
+    /// The bits that keywords occupy in a message's flags.
+    var keywords: [String] { view.told.mailbox.keywords }
+}
+
+/// SELECT, EXAMINE, CLOSE, UNSELECT (RFC 9051, 6.3.2, 6.3.3, 6.4.1, 6.4.2), and what a client is told of its mailbox.
+extension Session {
+    func select(_ name: MailboxName, readOnly: Bool) async throws -> CommandOutcome {
+        if selected != nil {
+            unselect()
+            printer.untagged(StatusResponse(.ok, .closed, "The previous mailbox is closed"))
+        }
+        let (membership, snapshot) = try await services.mailboxes.open(
+            name, accountID: accountID(), context: callContext()
+        ) { [weak self] in self?.mailboxChanged() }
+        let view = MailboxView(snapshot, readOnly: readOnly)
+        selected = SelectedMailbox(view: view, membership: membership, revision: snapshot.revision)
+        machine.mailboxSelected()
+        describe(view, name: name)
+        return .ok(
+            readOnly ? "EXAMINE completed" : "SELECT completed", readOnly ? .readOnly : .readWrite,
+            synchronising: .none)
+    }
+
+    private func describe(_ view: MailboxView, name: MailboxName) {
+        let mailbox = view.told.mailbox
+        printer.untagged(.flags(flags(mailbox.keywords)))
+        printer.exists(UInt32(clamping: view.count))
+        if !machine.isRevision2 {
+            printer.recent(0)
+            if let first = view.told.flags.firstIndex(where: { $0 & UInt64(SystemFlags.seen.rawValue) == 0 }) {
+                printer.untagged(
+                    StatusResponse(.ok, .unseen(UInt32(clamping: first + 1)), "First unseen message"))
+            }
+        }
+        printer.untagged(StatusResponse(.ok, .uidValidity(mailbox.uidValidity), "UIDs valid"))
+        printer.untagged(StatusResponse(.ok, .uidNext(mailbox.uidNext), "Predicted next UID"))
+        printer.untagged(
+            StatusResponse(
+                .ok, .permanentFlags(view.readOnly ? [] : permanentFlags(mailbox.keywords)), "Flags that are kept"))
+        if machine.isRevision2 { printer.list(MailboxListing(mailbox: name)) }
+    }
+
+    private func flags(_ keywords: [String]) -> [Flag] {
+        [.answered, .flagged, .deleted, .seen, .draft] + keywords.map(Flag.init)
+    }
+
+    private func permanentFlags(_ keywords: [String]) -> [Flag] {
+        flags(keywords) + (keywords.count < StoredFlags.keywordLimit ? [.wildcard] : [])
+    }
+
+    /// CLOSE removes what is marked without a word about it (RFC 9051, 6.4.1).
+    func closeMailbox() async throws -> CommandOutcome {
+        if let selected, !selected.view.readOnly {
+            var request = ExpungeRequest()
+            request.accountID = try accountID()
+            request.mailboxID = selected.view.mailboxID
+            let reply = try await services.store.expunge(request, callContext(changing: true))
+            if reply.outcome != .noSuchMailbox { try Refusal.check(reply.outcome) }
+            _ = await selected.membership.mailbox.apply(expunged: reply.uids, modseq: reply.modseq)
+            if !reply.uids.isEmpty { services.mailboxes.notify(except: selected.membership) }
+        }
+        unselect()
+        return .ok("CLOSE completed", synchronising: .none)
+    }
+
+    func unselectMailbox() -> CommandOutcome {
+        unselect()
+        return .ok("UNSELECT completed", synchronising: .none)
+    }
+
+    /// Leaves the mailbox.
+    func unselect() {
+        guard let selected else { return }
+        services.mailboxes.leave(selected.membership)
+        self.selected = nil
+        machine.mailboxUnselected()
+    }
+
+    // MARK: Messages by number
+
+    /// The messages that a command names, as ascending ranges of indices into the view.
+    func positions(of messages: MessageSet, by numbering: Numbering) throws -> [Range<Int>] {
+        guard let selected else { throw Refusal(.bad, nil, "Select a mailbox first") }
+        let told = selected.view.told
+        switch messages {
+        case .savedResult:
+            return selected.savedResult.positions(in: told.uids)
+        case .set(let set):
+            switch numbering {
+            case .uids:
+                return set.resolved(largestUID: told.uids.last ?? 0).positions(in: told.uids)
+            case .sequenceNumbers:
+                guard let numbers = set.resolved(messageCount: UInt32(clamping: told.count)) else {
+                    throw Refusal(.bad, nil, "No message has such a number")
+                }
+                return numbers.ranges.map { Int($0.lowerBound) - 1..<Int($0.upperBound) }
+            }
+        }
+    }
+
+    /// The same messages for a request to storage: pairs of first and last uid. Uids are never reused, so that what lies
+    /// between two neighbours of the view is gone.
+    func uidPairs(_ positions: [Range<Int>]) -> [UInt32] {
+        guard let uids = selected?.view.told.uids else { return [] }
+        return positions.flatMap { $0.isEmpty ? [] : [uids[$0.lowerBound], uids[$0.upperBound - 1]] }
+    }
+
+    // MARK: What the client is told
+
+    /// Asks storage for the selected mailbox's present state, to be told at the end of the command.
+    func refreshSelected() async throws {
+        guard let selected else { return }
+        do {
+            _ = try await selected.membership.mailbox.refreshed()
+        } catch let refusal as MailboxRefusal where refusal.outcome == .noSuchMailbox {
+            throw SessionEnd.bye(Self.mailboxIsGone)
+        }
+    }
+
+    /// Tells the client what it does not know yet of its mailbox, as far as it may be told now. When storage is away the
+    /// client is told later, and false is returned.
+    @discardableResult
+    func synchronise(_ synchronisation: Synchronisation) async throws -> Bool {
+        guard synchronisation != .none, let membership = selected?.membership else { return true }
+        let revision = membership.mailbox.revision.load(ordering: .acquiring)
+        let mayExpunge = synchronisation == .full
+        guard revision != selected?.revision || (mayExpunge && selected?.view.owesExpunges == true) else { return true }
+        let snapshot: MailboxSnapshot
+        do {
+            snapshot = try await membership.mailbox.current()
+        } catch let refusal as MailboxRefusal where refusal.outcome == .noSuchMailbox {
+            throw SessionEnd.bye(Self.mailboxIsGone)
+        } catch {
+            logger.notice("mailbox not refreshed", metadata: ["error": "\(error)"])
+            return false
+        }
+        let changes = advance(to: snapshot, mayExpunge: mayExpunge)
+        report(changes)
+        for position in changes.changed {
+            reportFlags(at: position, withUID: machine.isRevision2)
+            try await breathe()
+        }
+        return true
+    }
+
+    /// Moves the view; what is returned must be told.
+    func advance(to snapshot: MailboxSnapshot, mayExpunge: Bool) -> ViewChanges {
+        selected?.revision = snapshot.revision
+        return selected?.view.advance(to: snapshot, mayExpunge: mayExpunge) ?? ViewChanges()
+    }
+
+    /// Writes all of the changes but the changed flags.
+    func report(_ changes: ViewChanges) {
+        for number in changes.expunged { printer.expunge(UInt32(clamping: number)) }
+        if let exists = changes.exists {
+            printer.exists(UInt32(clamping: exists))
+            if !machine.isRevision2 { printer.recent(0) }
+        }
+        if let keywords = changes.keywords, let selected {
+            printer.untagged(.flags(flags(keywords)))
+            if !selected.view.readOnly {
+                printer.untagged(
+                    StatusResponse(.ok, .permanentFlags(permanentFlags(keywords)), "Flags that are kept"))
+            }
+        }
+    }
+
+    /// Writes a FETCH response with a message's flags.
+    func reportFlags(at position: Int, withUID: Bool) {
+        guard let selected else { return }
+        let row = selected.view.told[position]
+        printer.beginFetch(UInt32(clamping: position + 1))
+        if withUID { printer.fetchUID(row.uid) }
+        printer.fetchFlags(
+            StoredFlags.system(row.flags), keywordBits: StoredFlags.keywordBits(row.flags), keywords: selected.keywords)
+        printer.endFetch()
+    }
+
+    static let mailboxIsGone = StatusResponse(.bye, nil, "The selected mailbox was deleted")
+}
+
+/// How storage keeps a message's flags: bits 0 to 4 are the system flags, bit 8+i is the mailbox's keyword i.
+enum StoredFlags {
+    /// Keywords of one mailbox.
+    static let keywordLimit = 56
+
+    static func system(_ flags: UInt64) -> SystemFlags {
+        SystemFlags(rawValue: UInt8(truncatingIfNeeded: flags) & 0x1F)
+    }
+
+    static func keywordBits(_ flags: UInt64) -> UInt64 { flags >> 8 }
+
+    /// The bit of a flag; nil for a keyword that the mailbox does not have.
+    static func bit(of flag: Flag, keywords: [String]) -> UInt64? {
+        switch flag {
+        case .seen: return UInt64(SystemFlags.seen.rawValue)
+        case .answered: return UInt64(SystemFlags.answered.rawValue)
+        case .flagged: return UInt64(SystemFlags.flagged.rawValue)
+        case .deleted: return UInt64(SystemFlags.deleted.rawValue)
+        case .draft: return UInt64(SystemFlags.draft.rawValue)
+        default:
+            guard let index = keywords.firstIndex(where: { Flag($0) == flag }), index < keywordLimit else { return nil }
+            return 1 << UInt64(8 + index)
+        }
+    }
+}

@@ -1,0 +1,359 @@
+import Contracts
+import IMAPSyntax
+import Logging
+import Messaging
+import NIOCore
+import TransportSecurity
+
+/// One client's connection: takes what `SessionHandler` reads, runs one command after another, writes the answers.
+///
+/// The actor runs on its channel's event loop, so that neither reading nor writing changes threads. What may come when
+/// is `SessionMachine`'s business; each family of commands is an extension in `Commands`.
+///
+/// Invariants:
+/// - one command at a time; what follows stays unparsed in `input` until it is answered, and reading stops beyond
+///   `Limits.pipelinedOctets`;
+/// - the session waits in one place only (`wait(for:within:)`), always with a limit in time;
+/// - output is produced only while the channel is writable.
+actor Session {
+    nonisolated let id = TransactionID.next()
+    nonisolated let clientAddress: String
+    nonisolated let channel: any Channel
+    nonisolated let services: SessionServices
+
+    var machine: SessionMachine
+    var parser: CommandParser
+    var printer = ResponsePrinter()
+    var logger: Logger
+    var selected: SelectedMailbox?
+    var tls: TLSHandshakeCompleted?
+    /// The trace id of the command in hand.
+    var transaction = TransactionID.next()
+    /// The message that an APPEND streams through at this moment.
+    var upload: AppendUpload?
+    /// What the session ends with once the command in hand is answered.
+    var farewell: StatusResponse?
+
+    private var wakeup = Wakeup()
+    private var input = ByteBuffer()
+    private var readingIsPaused = false
+    private var deadline: NIODeadline?
+    private var timer: (task: Scheduled<Void>, deadline: NIODeadline)?
+    private var handler: NIOLoopBound<SessionHandler>?
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { channel.eventLoop.executor.asUnownedSerialExecutor() }
+
+    init(channel: any Channel, clientAddress: String, implicitTLS: Bool, services: SessionServices) {
+        self.channel = channel
+        self.clientAddress = clientAddress
+        self.services = services
+        self.machine = SessionMachine(
+            limits: services.limits, offersTLS: services.tls != nil, implicitTLS: implicitTLS)
+        self.parser = CommandParser(limits: .unauthenticated)
+        var logger = services.logger
+        logger[metadataKey: "session"] = "\(id)"
+        logger[metadataKey: "client"] = "\(clientAddress)"
+        self.logger = logger
+    }
+
+    var limits: Limits { services.limits }
+
+    // MARK: Life
+
+    /// Serves the client until the session ends; nothing of it is left afterwards.
+    nonisolated func run() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.serve() }
+            // A command that waits for a peer is cancelled when its client vanishes.
+            group.addTask { try? await self.channel.closeFuture.get() }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func serve() async {
+        SessionMetrics.sessionsStarted.increment()
+        do {
+            try await begin()
+            while machine.phase != .logout { try await serveNext() }
+            throw SessionEnd.loggedOut
+        } catch let end as SessionEnd {
+            switch end {
+            case .loggedOut, .clientGone: break
+            case .bye(let status): printer.untagged(status)
+            }
+            logger.info("session ended", metadata: ["reason": "\(end.reason)"])
+        } catch {
+            logger.error("session failed", metadata: ["error": "\(error)"])
+        }
+        unselect()
+        machine.ended()
+        await close()
+    }
+
+    private func begin() async throws {
+        if !channel.isActive {
+            let woken = await wait(for: [.opened, .gone], within: limits.unauthenticatedTimeout)
+            guard woken.contains(.opened) else { throw SessionEnd.clientGone }
+        }
+        if machine.waiting == .tlsHandshake { try await handshake() }
+        let capabilities = await capabilities()
+        printer.untagged(
+            StatusResponse(.ok, .capability(capabilities), "Martlet is ready"))
+        logger.info("session began", metadata: ["tls": "\(tls?.version.description ?? "none")"])
+    }
+
+    private func serveNext() async throws {
+        switch try await nextEvent() {
+        case .command(let command):
+            try await execute(command)
+        case .append(let command):
+            try await append(command)
+        case .literal:
+            printer.continuation(ResponseText(nil, "Go on"))
+        case .invalid(let failure):
+            try refuse(failure)
+        case .needMore, .messageOctets, .messageEnd, .appendEnd, .authenticationLine, .idleEnd:
+            // The parser gives these only after a call that no command in hand has made.
+            throw SessionEnd.bye(StatusResponse(.bye, .serverBug, "Internal error"))
+        }
+    }
+
+    /// Answers a command that is none.
+    func refuse(_ failure: InvalidCommand) throws {
+        SessionMetrics.badCommands.increment()
+        if failure.mustClose { throw SessionEnd.bye(failure.response) }
+        if let tag = failure.tag {
+            printer.tagged(tag, failure.response)
+        } else {
+            printer.untagged(failure.response)
+        }
+        try accept(machine.badCommandArrived())
+    }
+
+    func accept(_ consequence: SessionMachine.Consequence) throws {
+        switch consequence {
+        case .goOn: break
+        case .end(let status): throw SessionEnd.bye(status)
+        }
+    }
+
+    // MARK: What the handler sees; on the event loop
+
+    func attach(_ handler: NIOLoopBound<SessionHandler>) {
+        self.handler = handler
+    }
+
+    func received(_ octets: inout ByteBuffer) {
+        if input.readableBytes == 0 { input = octets } else { input.writeBuffer(&octets) }
+        if !readingIsPaused, input.readableBytes >= limits.pipelinedOctets {
+            readingIsPaused = true
+            try? channel.syncOptions?.setOption(.autoRead, value: false)
+        }
+        signal(.input)
+    }
+
+    func secured(_ handshake: TLSHandshakeCompleted) {
+        tls = handshake
+        signal(.secured)
+    }
+
+    func signal(_ event: Wakeups) {
+        if let (continuation, woken) = wakeup.signal(event) { continuation.resume(returning: woken) }
+    }
+
+    // MARK: What others say; from any thread
+
+    /// The service stops: end after the command in hand.
+    nonisolated func drain() {
+        channel.eventLoop.execute {
+            self.assumeIsolated { session in
+                session.machine.drainRequested()
+                session.signal(.draining)
+            }
+        }
+    }
+
+    /// The selected mailbox has changed.
+    nonisolated func mailboxChanged() {
+        channel.eventLoop.execute { self.assumeIsolated { $0.signal(.changed) } }
+    }
+
+    // MARK: Waiting
+
+    /// Waits for one of these, or until the time is up.
+    func wait(for interest: Wakeups, within patience: Duration) async -> Wakeups {
+        let ready = wakeup.take(interest)
+        if !ready.isEmpty { return ready }
+        wakeup.clear(.timedOut)
+        let deadline = NIODeadline.now() + TimeAmount(patience)
+        self.deadline = deadline
+        arm(deadline)
+        defer { self.deadline = nil }
+        return await withCheckedContinuation { wakeup.park($0, for: interest.union(.timedOut)) }
+    }
+
+    /// One timer serves all waits: it looks at the deadline of the day when it fires.
+    private func arm(_ deadline: NIODeadline) {
+        if let timer {
+            if timer.deadline <= deadline { return }
+            timer.task.cancel()
+        }
+        let task = channel.eventLoop.scheduleTask(deadline: deadline) { [weak self] () -> Void in
+            self?.assumeIsolated { $0.timerFired() }
+        }
+        timer = (task, deadline)
+    }
+
+    private func timerFired() {
+        timer = nil
+        guard let deadline else { return }
+        if deadline <= .now() { signal(.timedOut) } else { arm(deadline) }
+    }
+
+    // MARK: Input
+
+    /// The next thing that the parser makes of the client's octets.
+    func nextEvent() async throws -> CommandEvent {
+        while true {
+            let event = parser.next()
+            guard case .needMore = event else { return event }
+            try await moreInput()
+        }
+    }
+
+    /// Gives the parser what came, or waits for it. Everything written so far goes out first.
+    func moreInput() async throws {
+        flush()
+        if input.readableBytes == 0 {
+            try await writable()
+            var interest: Wakeups = [.input, .ended, .gone, .interrupted]
+            if machine.waiting == .command { interest.insert(.draining) }
+            let woken = await wait(for: interest, within: machine.patience)
+            try Task.checkGone(woken)
+            if input.readableBytes == 0 {
+                if woken.contains(.interrupted) { throw CancellationError() }
+                if woken.contains(.draining) { throw SessionEnd.bye(Self.stopping) }
+                if woken.contains(.timedOut) { throw SessionEnd.bye(StatusResponse(.bye, nil, "Silent for too long")) }
+                if woken.contains(.ended) { throw SessionEnd.clientGone }
+            }
+        }
+        feedParser()
+    }
+
+    /// Gives the parser what came.
+    func feedParser() {
+        parser.feed(input)
+        input = ByteBuffer()
+        if readingIsPaused {
+            readingIsPaused = false
+            try? channel.syncOptions?.setOption(.autoRead, value: true)
+        }
+    }
+
+    var hasInput: Bool { input.readableBytes > 0 }
+
+    static let stopping = StatusResponse(.bye, .unavailable, "The service stops, come again")
+
+    // MARK: Output
+
+    /// Sends what was printed.
+    func flush() {
+        if printer.buffer.readableBytes > 0 { channel.write(printer.take(), promise: nil) }
+        channel.flush()
+    }
+
+    /// To be called between pieces of a long answer: sends what has gathered, and waits while the client does not read.
+    func breathe() async throws {
+        guard printer.buffer.readableBytes >= 32 * 1024 || !channel.isWritable else { return }
+        flush()
+        try await writable()
+    }
+
+    /// Octets that go out as they are, after what was printed.
+    func write(_ octets: ByteBuffer) async throws {
+        if octets.readableBytes < 8 * 1024 {
+            printer.raw(octets)
+        } else {
+            if printer.buffer.readableBytes > 0 { channel.write(printer.take(), promise: nil) }
+            channel.write(octets, promise: nil)
+            channel.flush()
+        }
+        try await breathe()
+    }
+
+    /// Waits until the channel takes more.
+    private func writable() async throws {
+        while !channel.isWritable {
+            let woken = await wait(for: [.writable, .gone], within: limits.writeTimeout)
+            try Task.checkGone(woken)
+            if woken.contains(.timedOut) { throw SessionEnd.clientGone }
+        }
+        if !channel.isActive { throw SessionEnd.clientGone }
+    }
+
+    // MARK: TLS
+
+    /// STARTTLS: after the reply, nothing that came in the clear counts (RFC 9051, 6.2.1).
+    func startTLS(announcing reply: ByteBuffer) async throws {
+        guard let context = services.tls, let handler = handler?.value else { throw Refusal.serverBug }
+        machine.handshakeBegan()
+        var unread = input
+        input = ByteBuffer()
+        let injected = parser.bufferedOctets + unread.readableBytes
+        parser.abandon()
+        wakeup.clear(.input)
+        flush()
+        try handler.startTLS(context, announcing: reply, discarding: &unread)
+        if readingIsPaused { feedParser() }
+        if injected > 0 { logger.warning("plaintext after STARTTLS dropped", metadata: ["octets": "\(injected)"]) }
+        try await handshake()
+    }
+
+    private func handshake() async throws {
+        let woken = await wait(for: [.secured, .ended, .gone], within: limits.unauthenticatedTimeout)
+        guard woken.contains(.secured) else { throw SessionEnd.clientGone }
+        machine.secured()
+    }
+
+    // MARK: End
+
+    /// Sends the last words and closes in order: a reset would destroy what the client has not read yet.
+    private func close() async {
+        flush()
+        if channel.isActive, !wakeup.take(.gone).contains(.gone) {
+            channel.close(mode: .output, promise: nil)
+            readingIsPaused = false
+            try? channel.syncOptions?.setOption(.autoRead, value: true)
+            var woken: Wakeups = []
+            let patience = ContinuousClock.now + .seconds(2)
+            while woken.isDisjoint(with: [.ended, .gone, .timedOut]), ContinuousClock.now < patience {
+                input.clear()
+                woken = await wait(for: [.input, .ended, .gone], within: .seconds(2))
+            }
+        }
+        try? await channel.close().get()
+        timer?.task.cancel()
+        timer = nil
+        handler = nil
+        input = ByteBuffer()
+    }
+}
+
+extension Task where Success == Never, Failure == Never {
+    /// Throws when the connection is gone.
+    fileprivate static func checkGone(_ woken: Wakeups) throws {
+        if woken.contains(.gone) { throw SessionEnd.clientGone }
+    }
+}
+
+extension SessionEnd {
+    /// For the log.
+    var reason: String {
+        switch self {
+        case .loggedOut: "logout"
+        case .clientGone: "client gone"
+        case .bye(let status): status.text.text
+        }
+    }
+}

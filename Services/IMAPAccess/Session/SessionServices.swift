@@ -1,0 +1,32 @@
+import Contracts
+import Logging
+import Messaging
+import TransportSecurity
+
+/// What all sessions of the process share: the peers, the limits, the certificate.
+struct SessionServices: Sendable {
+    let store: any MailStore
+    let sasl: any Sasl
+    let acceptance: any Acceptance
+    let mailboxes: MailboxRegistry
+    let mechanisms: MechanismCatalogue
+    let limits: Limits
+    let tls: TLSContext?
+    let logger: Logger
+    let version: String
+
+    init(
+        store: any MailStore, sasl: any Sasl, acceptance: any Acceptance, events: EventSubscriber?,
+        limits: Limits, tls: TLSContext?, logger: Logger, version: String
+    ) {
+        self.store = store
+        self.sasl = sasl
+        self.acceptance = acceptance
+        self.limits = limits
+        self.tls = tls
+        self.logger = logger
+        self.version = version
+        self.mailboxes = MailboxRegistry(store: store, timeout: limits.peerTimeout, events: events)
+        self.mechanisms = MechanismCatalogue(sasl: sasl)
+    }
+}

@@ -1,0 +1,142 @@
+/// FETCH and UID FETCH (RFC 9051, 6.4.5).
+public struct FetchCommand: Hashable, Sendable {
+    /// UID FETCH or FETCH.
+    public var numbering: Numbering
+    /// Which messages.
+    public var messages: MessageSet
+    /// What of them, in the client's order; macros are replaced by what they stand for.
+    public var attributes: [FetchAttribute]
+
+    /// The arguments of FETCH.
+    public init(numbering: Numbering, messages: MessageSet, attributes: [FetchAttribute]) {
+        self.numbering = numbering
+        self.messages = messages
+        self.attributes = attributes
+    }
+}
+
+/// One thing to fetch (RFC 9051, 6.4.5; RFC 3501, 6.4.5; RFC 3516, 4).
+public enum FetchAttribute: Hashable, Sendable {
+    case envelope
+    case flags
+    case internalDate
+    case uid
+    /// `RFC822`, IMAP4rev1: like `BODY[]`, answered as RFC822.
+    case rfc822
+    /// `RFC822.HEADER`, IMAP4rev1: like `BODY.PEEK[HEADER]`.
+    case rfc822Header
+    /// `RFC822.TEXT`, IMAP4rev1: like `BODY[TEXT]`.
+    case rfc822Text
+    case rfc822Size
+    /// `BODY` without a section: the structure without extension data.
+    case body
+    case bodyStructure
+    case section(BodySection, peek: Bool, partial: PartialRange?)
+    case binary(part: [UInt32], peek: Bool, partial: PartialRange?)
+    case binarySize(part: [UInt32])
+
+    /// The macro ALL (RFC 9051, 6.4.5).
+    public static let all: [FetchAttribute] = [.flags, .internalDate, .rfc822Size, .envelope]
+    /// The macro FAST.
+    public static let fast: [FetchAttribute] = [.flags, .internalDate, .rfc822Size]
+    /// The macro FULL.
+    public static let full: [FetchAttribute] = [.flags, .internalDate, .rfc822Size, .envelope, .body]
+
+    /// Whether fetching this sets `\Seen`.
+    public var setsSeen: Bool {
+        switch self {
+        case .rfc822, .rfc822Text: true
+        case .section(_, let peek, _), .binary(_, let peek, _): !peek
+        case .envelope, .flags, .internalDate, .uid, .rfc822Header, .rfc822Size, .body, .bodyStructure, .binarySize:
+            false
+        }
+    }
+}
+
+extension FetchCommand {
+    static func parse(_ cursor: inout ByteCursor, _ numbering: Numbering) throws(SyntaxError) -> FetchCommand {
+        try cursor.space()
+        let messages = try cursor.messageSet()
+        try cursor.space()
+        return FetchCommand(numbering: numbering, messages: messages, attributes: try attributes(&cursor))
+    }
+
+    private static func attributes(_ cursor: inout ByteCursor) throws(SyntaxError) -> [FetchAttribute] {
+        if cursor.isNext(UInt8(ascii: "(")) {
+            return try cursor.list { cursor throws(SyntaxError) in try FetchAttribute.parse(&cursor) }
+        }
+        if cursor.skip(word: "ALL") { return FetchAttribute.all }
+        if cursor.skip(word: "FAST") { return FetchAttribute.fast }
+        if cursor.skip(word: "FULL") { return FetchAttribute.full }
+        return [try FetchAttribute.parse(&cursor)]
+    }
+
+    func write(to writer: inout CommandWriter) {
+        writer.space()
+        writer.messageSet(messages)
+        writer.space()
+        if attributes.count == 1, let attribute = attributes.first {
+            attribute.write(to: &writer)
+        } else {
+            writer.list(attributes) { writer, attribute in attribute.write(to: &writer) }
+        }
+    }
+}
+
+extension FetchAttribute {
+    static func parse(_ cursor: inout ByteCursor) throws(SyntaxError) -> FetchAttribute {
+        let start = cursor.position
+        switch try cursor.word("a fetch attribute") {
+        case "ENVELOPE": return .envelope
+        case "FLAGS": return .flags
+        case "INTERNALDATE": return .internalDate
+        case "UID": return .uid
+        case "RFC822": return .rfc822
+        case "RFC822.HEADER": return .rfc822Header
+        case "RFC822.TEXT": return .rfc822Text
+        case "RFC822.SIZE": return .rfc822Size
+        case "BODYSTRUCTURE": return .bodyStructure
+        case "BODY" where !cursor.isNext(UInt8(ascii: "[")): return .body
+        case "BODY": return try section(&cursor, peek: false)
+        case "BODY.PEEK": return try section(&cursor, peek: true)
+        case "BINARY": return try binary(&cursor, peek: false)
+        case "BINARY.PEEK": return try binary(&cursor, peek: true)
+        case "BINARY.SIZE": return .binarySize(part: try cursor.binarySection())
+        default: throw cursor.failure("a fetch attribute", at: start)
+        }
+    }
+
+    private static func section(_ cursor: inout ByteCursor, peek: Bool) throws(SyntaxError) -> FetchAttribute {
+        .section(try cursor.section(), peek: peek, partial: try cursor.partialIfNext())
+    }
+
+    private static func binary(_ cursor: inout ByteCursor, peek: Bool) throws(SyntaxError) -> FetchAttribute {
+        .binary(part: try cursor.binarySection(), peek: peek, partial: try cursor.partialIfNext())
+    }
+
+    func write(to writer: inout CommandWriter) {
+        switch self {
+        case .envelope: writer.text("ENVELOPE")
+        case .flags: writer.text("FLAGS")
+        case .internalDate: writer.text("INTERNALDATE")
+        case .uid: writer.text("UID")
+        case .rfc822: writer.text("RFC822")
+        case .rfc822Header: writer.text("RFC822.HEADER")
+        case .rfc822Text: writer.text("RFC822.TEXT")
+        case .rfc822Size: writer.text("RFC822.SIZE")
+        case .body: writer.text("BODY")
+        case .bodyStructure: writer.text("BODYSTRUCTURE")
+        case .section(let section, let peek, let partial):
+            writer.text(peek ? "BODY.PEEK" as StaticString : "BODY")
+            writer.section(section)
+            writer.partial(partial)
+        case .binary(let part, let peek, let partial):
+            writer.text(peek ? "BINARY.PEEK" as StaticString : "BINARY")
+            writer.binarySection(part)
+            writer.partial(partial)
+        case .binarySize(let part):
+            writer.text("BINARY.SIZE")
+            writer.binarySection(part)
+        }
+    }
+}

@@ -1,0 +1,85 @@
+import NIOCore
+
+/// SEARCH and UID SEARCH (RFC 9051, 6.4.4; RFC 4731; RFC 5182).
+public struct SearchCommand: Hashable, Sendable {
+    /// UID SEARCH or SEARCH.
+    public var numbering: Numbering
+    /// What to return; nil without RETURN: IMAP4rev1 answers with SEARCH then, IMAP4rev2 with ESEARCH and ALL.
+    /// An empty list, `RETURN ()`, means ALL.
+    public var returns: [SearchReturnOption]?
+    /// The charset of the strings in upper case; nil when it was not given.
+    public var charset: String?
+    /// At least one key; a message must match all of them.
+    public var keys: [SearchKey]
+
+    /// The arguments of SEARCH.
+    public init(
+        numbering: Numbering, returns: [SearchReturnOption]? = nil, charset: String? = nil, keys: [SearchKey]
+    ) {
+        self.numbering = numbering
+        self.returns = returns
+        self.charset = charset.map(uppercasedASCII)
+        self.keys = keys
+    }
+}
+
+/// What SEARCH returns (RFC 9051, 6.4.4).
+public enum SearchReturnOption: String, Hashable, Sendable, CaseIterable {
+    case min = "MIN"
+    case max = "MAX"
+    case all = "ALL"
+    case count = "COUNT"
+    case save = "SAVE"
+}
+
+/// A condition on a message (RFC 9051, 6.4.4; RFC 3501, 6.4.4). Strings are octets in the command's charset.
+/// Nesting is never deeper than the parser's limit, so that code may recurse over it.
+public indirect enum SearchKey: Hashable, Sendable {
+    case all
+    /// ANSWERED, DELETED, DRAFT, FLAGGED, SEEN, RECENT and KEYWORD.
+    case flag(Flag)
+    /// UNANSWERED, UNDELETED, UNDRAFT, UNFLAGGED, UNSEEN, OLD and UNKEYWORD.
+    case notFlag(Flag)
+    /// NEW, IMAP4rev1: recent and not seen.
+    case new
+    /// BCC, CC, FROM, TO and SUBJECT.
+    case field(SearchField, ByteBuffer)
+    /// HEADER: an empty string asks only whether the field is there.
+    case header(String, ByteBuffer)
+    case body(ByteBuffer)
+    case text(ByteBuffer)
+    /// BEFORE, ON, SINCE and their SENT forms.
+    case date(SearchDate, DateComparison, CalendarDate)
+    case larger(UInt64)
+    case smaller(UInt64)
+    case sequence(MessageSet)
+    case uid(MessageSet)
+    case not(SearchKey)
+    case or(SearchKey, SearchKey)
+    /// A list in parentheses: all of them.
+    case and([SearchKey])
+}
+
+/// A header field with a search key of its own.
+public enum SearchField: String, Hashable, Sendable, CaseIterable {
+    case bcc = "BCC"
+    case cc = "CC"
+    case from = "FROM"
+    case to = "TO"
+    case subject = "SUBJECT"
+}
+
+/// Which date of a message is compared.
+public enum SearchDate: Hashable, Sendable, CaseIterable {
+    case `internal`
+    /// The Date field.
+    case sent
+}
+
+/// How a message's date is compared with the given day, without regard to time and zone.
+public enum DateComparison: String, Hashable, Sendable, CaseIterable {
+    case before = "BEFORE"
+    case on = "ON"
+    /// Within or later.
+    case since = "SINCE"
+}

@@ -1,0 +1,186 @@
+import NIOCore
+
+extension SearchCommand {
+    static func parse(_ cursor: inout ByteCursor, _ numbering: Numbering) throws(SyntaxError) -> SearchCommand {
+        var returns: [SearchReturnOption]?
+        try cursor.space()
+        if cursor.skip(word: "RETURN") {
+            try cursor.space()
+            returns = try cursor.list(allowsEmpty: true) { cursor throws(SyntaxError) in
+                let start = cursor.position
+                guard let option = SearchReturnOption(rawValue: try cursor.word("a return option")) else {
+                    throw cursor.failure("a return option", at: start)
+                }
+                return option
+            }
+            try cursor.space()
+        }
+        var charset: String?
+        if cursor.skip(word: "CHARSET") {
+            try cursor.space()
+            charset = try cursor.astringText("a charset")
+            try cursor.space()
+        }
+        var grammar = SearchKeyGrammar(limits: cursor.limits)
+        let keys = try grammar.keys(&cursor, depth: 0)
+        return SearchCommand(numbering: numbering, returns: returns, charset: charset, keys: keys)
+    }
+
+    func write(to writer: inout CommandWriter) {
+        if let returns {
+            writer.text(" RETURN ")
+            writer.list(returns) { $0.text($1.rawValue) }
+        }
+        if let charset {
+            writer.text(" CHARSET ")
+            writer.astring(charset)
+        }
+        for key in keys {
+            writer.space()
+            key.write(to: &writer)
+        }
+    }
+}
+
+/// Reads search keys (RFC 9051, 9: `search-key`), counting them and how deep they are nested.
+struct SearchKeyGrammar {
+    let limits: ParsingLimits
+    private var count = 0
+
+    init(limits: ParsingLimits) { self.limits = limits }
+
+    /// `search-key *(SP search-key)`
+    mutating func keys(_ cursor: inout ByteCursor, depth: Int) throws(SyntaxError) -> [SearchKey] {
+        var keys = [try key(&cursor, depth: depth)]
+        while cursor.skip(0x20) { keys.append(try key(&cursor, depth: depth)) }
+        return keys
+    }
+
+    private mutating func key(_ cursor: inout ByteCursor, depth: Int) throws(SyntaxError) -> SearchKey {
+        guard depth <= limits.searchDepth else { throw cursor.beyond(.searchDepth) }
+        guard count < limits.searchKeys else { throw cursor.beyond(.searchKeys) }
+        count += 1
+        if cursor.skip(UInt8(ascii: "(")) {
+            let keys = try keys(&cursor, depth: depth + 1)
+            try cursor.closeParenthesis()
+            return .and(keys)
+        }
+        if cursor.isAtSequenceSet { return .sequence(try cursor.messageSet()) }
+        let start = cursor.position
+        let word = try cursor.word("a search key")
+        if let key = SearchKey.withoutArguments[word] { return key }
+        switch word {
+        case "NOT":
+            try cursor.space()
+            return .not(try key(&cursor, depth: depth + 1))
+        case "OR":
+            try cursor.space()
+            let first = try key(&cursor, depth: depth + 1)
+            try cursor.space()
+            return .or(first, try key(&cursor, depth: depth + 1))
+        case "UID":
+            try cursor.space()
+            return .uid(try cursor.messageSet())
+        case "KEYWORD": return .flag(try keyword(&cursor))
+        case "UNKEYWORD": return .notFlag(try keyword(&cursor))
+        case "BODY": return .body(try string(&cursor))
+        case "TEXT": return .text(try string(&cursor))
+        case "HEADER":
+            try cursor.space()
+            let name = try cursor.astringText("a field name")
+            return .header(name, try string(&cursor))
+        case "LARGER", "SMALLER":
+            try cursor.space()
+            let size = try cursor.number64("a size")
+            return word == "LARGER" ? .larger(size) : .smaller(size)
+        default: break
+        }
+        if let field = SearchField(rawValue: word) { return .field(field, try string(&cursor)) }
+        if let comparison = DateComparison(rawValue: word) { return .date(.internal, comparison, try date(&cursor)) }
+        if word.hasPrefix("SENT"), let comparison = DateComparison(rawValue: String(word.dropFirst(4))) {
+            return .date(.sent, comparison, try date(&cursor))
+        }
+        throw cursor.failure("a search key", at: start)
+    }
+
+    private func string(_ cursor: inout ByteCursor) throws(SyntaxError) -> ByteBuffer {
+        try cursor.space()
+        return try cursor.astring("a string to search")
+    }
+
+    private func date(_ cursor: inout ByteCursor) throws(SyntaxError) -> CalendarDate {
+        try cursor.space()
+        return try cursor.date()
+    }
+
+    private func keyword(_ cursor: inout ByteCursor) throws(SyntaxError) -> Flag {
+        try cursor.space()
+        return Flag(try cursor.atom("a keyword"))
+    }
+}
+
+extension SearchKey {
+    /// Keys that are one word.
+    static let withoutArguments: [String: SearchKey] = [
+        "ALL": .all,
+        "ANSWERED": .flag(.answered), "UNANSWERED": .notFlag(.answered),
+        "DELETED": .flag(.deleted), "UNDELETED": .notFlag(.deleted),
+        "DRAFT": .flag(.draft), "UNDRAFT": .notFlag(.draft),
+        "FLAGGED": .flag(.flagged), "UNFLAGGED": .notFlag(.flagged),
+        "SEEN": .flag(.seen), "UNSEEN": .notFlag(.seen),
+        "RECENT": .flag(.recent), "OLD": .notFlag(.recent),
+        "NEW": .new,
+    ]
+
+    private static let words = Dictionary(uniqueKeysWithValues: withoutArguments.map { ($0.value, $0.key) })
+
+    func write(to writer: inout CommandWriter) {
+        if let word = SearchKey.words[self] { return writer.text(word) }
+        switch self {
+        case .all: writer.text("ALL")
+        case .new: writer.text("NEW")
+        case .flag(let flag): writer.text("KEYWORD \(flag.name)")
+        case .notFlag(let flag): writer.text("UNKEYWORD \(flag.name)")
+        case .field(let field, let octets):
+            writer.text(field.rawValue)
+            writer.space()
+            writer.astring(octets)
+        case .header(let name, let octets):
+            writer.text("HEADER ")
+            writer.astring(name)
+            writer.space()
+            writer.astring(octets)
+        case .body(let octets):
+            writer.text("BODY ")
+            writer.astring(octets)
+        case .text(let octets):
+            writer.text("TEXT ")
+            writer.astring(octets)
+        case .date(let which, let comparison, let date):
+            if which == .sent { writer.text("SENT") }
+            writer.text(comparison.rawValue)
+            writer.space()
+            writer.date(date)
+        case .larger(let size):
+            writer.text("LARGER ")
+            writer.number(size)
+        case .smaller(let size):
+            writer.text("SMALLER ")
+            writer.number(size)
+        case .sequence(let messages): writer.messageSet(messages)
+        case .uid(let messages):
+            writer.text("UID ")
+            writer.messageSet(messages)
+        case .not(let key):
+            writer.text("NOT ")
+            key.write(to: &writer)
+        case .or(let first, let second):
+            writer.text("OR ")
+            first.write(to: &writer)
+            writer.space()
+            second.write(to: &writer)
+        case .and(let keys):
+            writer.list(keys) { writer, key in key.write(to: &writer) }
+        }
+    }
+}

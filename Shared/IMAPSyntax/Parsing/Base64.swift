@@ -1,0 +1,56 @@
+import NIOCore
+
+/// Base64 of authentication exchanges (RFC 9051, 9: `base64`), strict: padding is required and its bits are 0.
+enum Base64 {
+    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+
+    private static let values: [UInt8] = {
+        var table = [UInt8](repeating: 0xFF, count: 256)
+        for (value, octet) in alphabet.enumerated() { table[Int(octet)] = UInt8(truncatingIfNeeded: value) }
+        return table
+    }()
+
+    static func encode(_ octets: ByteBuffer, into output: inout ByteBuffer) {
+        var bits: UInt32 = 0
+        var count: UInt32 = 0
+        for octet in octets.readableBytesView {
+            bits = bits << 8 | UInt32(octet)
+            count += 8
+            while count >= 6 {
+                count -= 6
+                output.writeInteger(alphabet[Int(bits >> count & 0x3F)])
+            }
+            bits &= (1 << count) - 1
+        }
+        if count > 0 { output.writeInteger(alphabet[Int(bits << (6 - count) & 0x3F)]) }
+        for _ in 0..<(3 - octets.readableBytes % 3) % 3 { output.writeInteger(UInt8(ascii: "=")) }
+    }
+
+    /// The octets, or nil when the text is not base64. Nothing is the base64 of nothing.
+    static func decode(_ text: ByteBuffer) -> ByteBuffer? {
+        guard text.readableBytes % 4 == 0 else { return nil }
+        var output = ByteBuffer()
+        output.reserveCapacity(text.readableBytes / 4 * 3)
+        var bits: UInt32 = 0
+        var count: UInt32 = 0
+        var padding = 0
+        for octet in text.readableBytesView {
+            if octet == UInt8(ascii: "=") {
+                padding += 1
+                continue
+            }
+            let value = values[Int(octet)]
+            guard padding == 0, value != 0xFF else { return nil }
+            bits = bits << 6 | UInt32(value)
+            count += 6
+            if count >= 8 {
+                count -= 8
+                output.writeInteger(UInt8(truncatingIfNeeded: bits >> count))
+                bits &= (1 << count) - 1
+            }
+        }
+        // Two characters leave four bits and two "=", three leave two bits and one.
+        guard bits == 0, count < 6, padding == Int(count / 2) else { return nil }
+        return output
+    }
+}

@@ -1,0 +1,376 @@
+import NIOCore
+
+/// Reads what a client sends (RFC 9051, 2.2.1). Feed octets as they come, then take events until `needMore`.
+///
+/// Invariants: the result does not depend on how the octets were split; every octet is searched for a line end once
+/// and parsed once (a literal that the client waits with, and APPEND's mailbox, let the part before be parsed twice);
+/// at most a command within `limits` is kept; APPEND's message and refused octets are never kept.
+public struct CommandParser: Sendable {
+    /// What a client may make grow. May be changed between events.
+    public var limits: ParsingLimits
+    /// How mailbox names are written. May be changed between events.
+    public var encoding: SessionEncoding
+
+    private var scanner = LineScanner()
+    private var state = State.command
+    private var gathered = Gathered()
+    /// Nothing of APPEND's message has come, and the client waits before it sends any.
+    private var messageIsSynchronizing = false
+
+    private enum State {
+        /// A command is gathered, or none has begun.
+        case command
+        case authenticationLine
+        case idle
+        /// Octets of APPEND's message are passed on.
+        case message(tag: String, remaining: Int)
+        /// The message is complete, CRLF is missing.
+        case afterMessage(tag: String)
+        /// Octets of a refused literal are dropped, then the rest of the line.
+        case skippingLiteral(remaining: Int)
+        case skippingLine
+        /// The session must end.
+        case closed
+    }
+
+    /// How far the command that is gathered has come.
+    private struct Gathered {
+        /// Where the line began that follows the last literal.
+        var lineStart = 0
+        /// Where the literal ends that is not complete yet.
+        var literalEnd: Int?
+        var literals = 0
+        var literalOctets = 0
+        /// Octets dropped since the command was refused.
+        var skippedOctets = 0
+    }
+
+    /// A parser for a session that begins.
+    public init(limits: ParsingLimits = ParsingLimits(), encoding: SessionEncoding = .modifiedUTF7) {
+        self.limits = limits
+        self.encoding = encoding
+    }
+
+    /// Octets that are kept and not used up.
+    public var bufferedOctets: Int { scanner.count }
+
+    /// Adds octets that have come. They are taken over without a copy when no half command is kept.
+    public mutating func feed(_ octets: ByteBuffer) {
+        if case .closed = state { return }
+        scanner.feed(octets)
+    }
+
+    /// The next thing that the client said.
+    public mutating func next() -> CommandEvent {
+        while true {
+            let event: CommandEvent?
+            switch state {
+            case .command: event = gatherCommand()
+            case .authenticationLine: event = readAuthenticationLine()
+            case .idle: event = readIdleEnd()
+            case .message(let tag, let remaining): event = passMessage(tag: tag, remaining: remaining)
+            case .afterMessage(let tag): event = readEndOfAppend(tag: tag)
+            case .skippingLiteral(let remaining): event = skipLiteral(remaining: remaining)
+            case .skippingLine: event = skipLine()
+            case .closed: event = .needMore
+            }
+            if let event { return event }
+        }
+    }
+
+    /// After `.literal` or `.append`: the server has answered NO or BAD. A client that waits will not send the octets;
+    /// those of one that does not wait are skipped, or, when they are too many, the session must end: then the next
+    /// event is `invalid` with `mustClose`.
+    public mutating func refuseLiteral() {
+        switch state {
+        case .command:
+            guard let literalEnd = gathered.literalEnd else { return }
+            // The client waits: what is here is the command up to the braces, and anything after is a new command.
+            scanner.consume(min(gathered.lineStart, literalEnd))
+            gathered = Gathered()
+        case .message(_, let remaining):
+            gathered = Gathered()
+            gathered.skippedOctets = messageIsSynchronizing ? 0 : remaining
+            state = messageIsSynchronizing ? .command : .skippingLiteral(remaining: remaining)
+        case .authenticationLine, .idle, .afterMessage, .skippingLiteral, .skippingLine, .closed: break
+        }
+    }
+
+    /// The next line answers a challenge that the server has sent. Holds for one line.
+    public mutating func awaitAuthenticationLine() {
+        guard case .command = state else { return }
+        state = .authenticationLine
+    }
+
+    /// The next line ends IDLE, which the server has accepted.
+    public mutating func awaitIdleEnd() {
+        guard case .command = state else { return }
+        state = .idle
+    }
+
+    /// Drops everything that has come and is not used up: before TLS begins, what was sent in the clear must not count
+    /// as sent within (RFC 9051, 6.2.1).
+    public mutating func abandon() {
+        scanner.clear()
+        gathered = Gathered()
+        if case .closed = state { return }
+        state = .command
+    }
+
+    // MARK: Commands
+
+    private mutating func gatherCommand() -> CommandEvent? {
+        if let literalEnd = gathered.literalEnd {
+            guard scanner.count >= literalEnd else { return .needMore }
+            gathered.literalEnd = nil
+            gathered.lineStart = literalEnd
+            scanner.search(from: literalEnd)
+        }
+        guard let lineEnd = scanner.lineEnd() else {
+            guard scanner.count - gathered.literalOctets <= limits.lineOctets else { return lineTooLong() }
+            return .needMore
+        }
+        guard lineEnd - gathered.literalOctets <= limits.lineOctets else { return lineTooLong() }
+        guard let tail = scanner.literalTail(from: gathered.lineStart, to: lineEnd) else {
+            return wholeCommand(octets: lineEnd)
+        }
+        guard tail.endsWithCRLF else {
+            return refuse(tail.header, after: lineEnd, .invalid(expected: "CRLF after \"}\""), position: lineEnd - 1)
+        }
+        return announced(tail.header, after: lineEnd)
+    }
+
+    private mutating func wholeCommand(octets count: Int) -> CommandEvent {
+        let octets = scanner.take(count)
+        gathered = Gathered()
+        let result = ByteCursor.parse(octets, limits: limits, encoding: encoding) {
+            cursor throws(SyntaxError) in try CommandGrammar.command(&cursor)
+        }
+        switch result {
+        case .success(let command): return .command(command)
+        case .failure(let error) where isAppend(octets):
+            // APPEND without a message: its own grammar says what is missing.
+            let head = ByteCursor.parse(octets, limits: limits, encoding: encoding) {
+                cursor throws(SyntaxError) in try AppendCommand.parse(&cursor)
+            }
+            guard case .failure(let specific) = head else { return invalid(error, octets) }
+            return invalid(specific, octets)
+        case .failure(let error): return invalid(error, octets)
+        }
+    }
+
+    /// Braces end a line: octets of a literal follow, at once or after a continuation request.
+    private mutating func announced(_ header: LiteralHeader, after lineEnd: Int) -> CommandEvent? {
+        let octets = scanner.prefix(lineEnd)
+        let isAppend = isAppend(octets)
+        if isAppend {
+            let head = ByteCursor.parse(octets, limits: limits, encoding: encoding) {
+                cursor throws(SyntaxError) in try AppendCommand.parse(&cursor)
+            }
+            switch head {
+            case .success(let command): return append(command, after: lineEnd)
+            case .failure(let error) where error.reachedEnd: break
+            case .failure(let error): return refuse(header, after: lineEnd, error.problem, position: error.position)
+            }
+        } else if header.isSynchronizing, gathered.literals == 0 {
+            // What is wrong already is said now, instead of a continuation request.
+            let start = ByteCursor.parse(octets, limits: limits, encoding: encoding) {
+                cursor throws(SyntaxError) in try CommandGrammar.command(&cursor)
+            }
+            if case .failure(let error) = start, !error.reachedEnd {
+                return refuse(header, after: lineEnd, error.problem, position: error.position)
+            }
+        }
+        if let limit = limitPassed(by: header) {
+            return refuse(header, after: lineEnd, .beyondLimit(limit), position: lineEnd)
+        }
+        gathered.literals += 1
+        gathered.literalOctets += header.octets
+        gathered.lineStart = lineEnd
+        gathered.literalEnd = lineEnd + header.octets
+        return header.isSynchronizing ? .literal(tag: tag(of: octets), header) : nil
+    }
+
+    private func limitPassed(by header: LiteralHeader) -> ParsingLimit? {
+        if header.octets > limits.literalOctets { return .literalOctets }
+        if !header.isSynchronizing, header.octets > limits.nonSynchronizingOctets { return .nonSynchronizingOctets }
+        if header.octets > limits.commandLiteralOctets - gathered.literalOctets { return .commandLiteralOctets }
+        return gathered.literals < limits.literals ? nil : .literals
+    }
+
+    // MARK: APPEND
+
+    private mutating func append(_ command: AppendCommand, after lineEnd: Int) -> CommandEvent {
+        let header = command.message.literal
+        if header.octets > limits.messageOctets {
+            return refuse(header, after: lineEnd, .beyondLimit(.messageOctets), position: lineEnd)
+        }
+        if !header.isSynchronizing, header.octets > limits.nonSynchronizingOctets {
+            return refuse(header, after: lineEnd, .beyondLimit(.nonSynchronizingOctets), position: lineEnd)
+        }
+        scanner.consume(lineEnd)
+        gathered = Gathered()
+        messageIsSynchronizing = header.isSynchronizing
+        state = .message(tag: command.tag, remaining: header.octets)
+        return .append(command)
+    }
+
+    private mutating func passMessage(tag: String, remaining: Int) -> CommandEvent {
+        guard remaining > 0 else {
+            state = .afterMessage(tag: tag)
+            return .messageEnd
+        }
+        guard scanner.count > 0 else { return .needMore }
+        let octets = scanner.take(remaining)
+        state = .message(tag: tag, remaining: remaining - octets.readableBytes)
+        // From here on a client that waited has sent its octets.
+        messageIsSynchronizing = false
+        return .messageOctets(octets)
+    }
+
+    private mutating func readEndOfAppend(tag: String) -> CommandEvent {
+        for (offset, expected) in [UInt8(0x0D), 0x0A].enumerated() {
+            guard let octet = scanner.octet(at: offset) else { return .needMore }
+            guard octet == expected else {
+                state = .skippingLine
+                return .invalid(
+                    InvalidCommand(
+                        tag: tag, problem: .invalid(expected: "the end of the line (CRLF) after the message"),
+                        position: offset))
+            }
+        }
+        scanner.consume(2)
+        state = .command
+        return .appendEnd
+    }
+
+    // MARK: Refusal and resynchronisation
+
+    private mutating func invalid(_ error: SyntaxError, _ octets: ByteBuffer) -> CommandEvent {
+        .invalid(InvalidCommand(tag: tag(of: octets), problem: error.problem, position: error.position))
+    }
+
+    /// Refuses a command at a literal: a client that waits begins anew, of one that does not the octets are skipped, or
+    /// the session ends when there are too many.
+    private mutating func refuse(
+        _ header: LiteralHeader, after lineEnd: Int, _ problem: SyntaxProblem, position: Int
+    ) -> CommandEvent {
+        let tag = tag(of: scanner.prefix(lineEnd))
+        scanner.consume(lineEnd)
+        gathered = Gathered()
+        if header.isSynchronizing {
+            state = .command
+        } else if header.octets > limits.skippedOctets {
+            close()
+            return .invalid(InvalidCommand(tag: nil, problem: problem, position: position, mustClose: true))
+        } else {
+            gathered.skippedOctets = header.octets
+            state = .skippingLiteral(remaining: header.octets)
+        }
+        return .invalid(InvalidCommand(tag: tag, problem: problem, position: position))
+    }
+
+    private mutating func lineTooLong() -> CommandEvent {
+        let tag = tag(of: scanner.prefix(limits.tagOctets + 1))
+        let position = gathered.literalOctets + limits.lineOctets
+        scanner.consume(gathered.lineStart)
+        scanner.search(from: 0)
+        gathered = Gathered()
+        state = .skippingLine
+        return .invalid(InvalidCommand(tag: tag, problem: .beyondLimit(.lineOctets), position: position))
+    }
+
+    private mutating func skipLiteral(remaining: Int) -> CommandEvent? {
+        guard gathered.skippedOctets <= limits.skippedOctets else {
+            close()
+            return .invalid(
+                InvalidCommand(tag: nil, problem: .beyondLimit(.literalOctets), position: 0, mustClose: true))
+        }
+        let count = min(remaining, scanner.count)
+        scanner.consume(count)
+        guard count == remaining else {
+            state = .skippingLiteral(remaining: remaining - count)
+            return .needMore
+        }
+        scanner.search(from: 0)
+        state = .skippingLine
+        return nil
+    }
+
+    /// Drops the rest of a line, and the literals that the client sends without waiting. One that it waits with ends
+    /// the command, since it has been refused.
+    private mutating func skipLine() -> CommandEvent? {
+        guard let lineEnd = scanner.lineEnd() else {
+            // Braces may end the line, so its last octets are kept.
+            scanner.consume(max(0, scanner.count - 32))
+            return .needMore
+        }
+        let header = scanner.literalTail(from: 0, to: lineEnd)?.header
+        scanner.consume(lineEnd)
+        guard let header, !header.isSynchronizing else {
+            gathered = Gathered()
+            state = .command
+            return nil
+        }
+        let (skipped, overflow) = gathered.skippedOctets.addingReportingOverflow(header.octets)
+        gathered.skippedOctets = overflow ? .max : skipped
+        state = .skippingLiteral(remaining: header.octets)
+        return nil
+    }
+
+    private mutating func close() {
+        scanner.clear()
+        gathered = Gathered()
+        state = .closed
+    }
+
+    // MARK: Lines that are no commands
+
+    private mutating func readAuthenticationLine() -> CommandEvent {
+        guard let lineEnd = scanner.lineEnd(), lineEnd <= limits.authenticationOctets else {
+            guard scanner.count > limits.authenticationOctets else { return .needMore }
+            scanner.search(from: 0)
+            state = .skippingLine
+            return .authenticationLine(.malformed)
+        }
+        let line = scanner.take(lineEnd)
+        state = .command
+        guard line.readableBytes >= 2,
+            let content = line.getSlice(at: line.readerIndex, length: line.readableBytes - 2),
+            line.getInteger(at: line.writerIndex - 2, as: UInt8.self) == 0x0D
+        else { return .authenticationLine(.malformed) }
+        if content.readableBytesView.elementsEqual("*".utf8) { return .authenticationLine(.cancelled) }
+        return .authenticationLine(Base64.decode(content).map { .response($0) } ?? .malformed)
+    }
+
+    private mutating func readIdleEnd() -> CommandEvent {
+        guard let lineEnd = scanner.lineEnd(), lineEnd <= limits.lineOctets else {
+            guard scanner.count > limits.lineOctets else { return .needMore }
+            return lineTooLong()
+        }
+        let line = scanner.take(lineEnd)
+        state = .command
+        guard line.readableBytesView.map(uppercased).elementsEqual("DONE\r\n".utf8) else {
+            return .invalid(InvalidCommand(tag: nil, problem: .invalid(expected: "DONE"), position: 0))
+        }
+        return .idleEnd
+    }
+
+    // MARK: Looking at the beginning
+
+    /// The tag of a command, even of one that is wrong behind it.
+    private func tag(of octets: ByteBuffer) -> String? {
+        let tag = octets.readableBytesView.prefix { CharacterClass.of($0).contains(.tag) }
+        guard !tag.isEmpty, tag.count <= limits.tagOctets, tag.endIndex < octets.writerIndex,
+            [0x20, 0x0D, 0x0A].contains(octets.readableBytesView[tag.endIndex])
+        else { return nil }
+        return String(decoding: tag, as: UTF8.self)
+    }
+
+    /// Whether the word behind the tag is APPEND.
+    private func isAppend(_ octets: ByteBuffer) -> Bool {
+        guard let tag = tag(of: octets) else { return false }
+        let rest = octets.readableBytesView.dropFirst(tag.utf8.count + 1)
+        return rest.prefix(7).elementsEqual("APPEND ".utf8, by: { uppercased($0) == $1 })
+    }
+}

@@ -1,0 +1,228 @@
+import NIOCore
+
+/// What octets of a message a FETCH response names.
+public enum FetchOctetsLabel: Hashable, Sendable {
+    /// `BODY[1.TEXT]`, with the first octet's number where the client asked for a part of it.
+    case section(BodySection, origin: UInt64?)
+    case rfc822
+    case rfc822Header
+    case rfc822Text
+    /// `BINARY[1]`; `isLiteral8` when the octets hold NUL (RFC 3516, 4.2; RFC 9051, 7.5.2).
+    case binary(part: [UInt32], origin: UInt64?, isLiteral8: Bool)
+
+    /// The label of the answer to a fetch attribute; nil for one that is not answered with a message's octets.
+    public init?(_ attribute: FetchAttribute, isLiteral8: Bool = false) {
+        switch attribute {
+        case .section(let section, _, let partial): self = .section(section, origin: partial?.offset)
+        case .binary(let part, _, let partial):
+            self = .binary(part: part, origin: partial?.offset, isLiteral8: isLiteral8)
+        case .rfc822: self = .rfc822
+        case .rfc822Header: self = .rfc822Header
+        case .rfc822Text: self = .rfc822Text
+        case .envelope, .flags, .internalDate, .uid, .rfc822Size, .body, .bodyStructure, .binarySize: return nil
+        }
+    }
+}
+
+/// FETCH responses (RFC 9051, 7.5.2): `beginFetch`, any items, `endFetch`. The printer puts the spaces.
+extension ResponsePrinter {
+    /// `* 12 FETCH (`
+    public mutating func beginFetch(_ sequenceNumber: UInt32) {
+        text("* ")
+        number(sequenceNumber)
+        text(" FETCH (")
+        needsSpace = false
+    }
+
+    /// `)`
+    public mutating func endFetch() {
+        text(")\r\n")
+        needsSpace = false
+    }
+
+    private mutating func item(_ name: StaticString) {
+        if needsSpace { space() }
+        needsSpace = true
+        text(name)
+    }
+
+    /// `UID 827`
+    public mutating func fetchUID(_ uid: UInt32) {
+        item("UID ")
+        number(uid)
+    }
+
+    /// `FLAGS (\Seen)` from bits: bit i of `keywordBits` stands for `keywords[i]`.
+    public mutating func fetchFlags(_ flags: SystemFlags, keywordBits: UInt64 = 0, keywords: [String] = []) {
+        item("FLAGS (")
+        var isFirst = true
+        func separate() {
+            if !isFirst { space() }
+            isFirst = false
+        }
+        func system(_ flag: SystemFlags, _ name: StaticString) {
+            guard flags.contains(flag) else { return }
+            separate()
+            text(name)
+        }
+        system(.seen, "\\Seen")
+        system(.answered, "\\Answered")
+        system(.flagged, "\\Flagged")
+        system(.deleted, "\\Deleted")
+        system(.draft, "\\Draft")
+        system(.recent, "\\Recent")
+        var bits = keywordBits
+        while bits != 0 {
+            let index = bits.trailingZeroBitCount
+            bits &= bits - 1
+            guard index < keywords.count else { break }
+            separate()
+            text(keywords[index])
+        }
+        octet(UInt8(ascii: ")"))
+    }
+
+    /// `FLAGS (\Seen)`
+    public mutating func fetchFlags(_ flags: [Flag]) {
+        item("FLAGS ")
+        self.flags(flags)
+    }
+
+    /// `MODSEQ (624140003)` (RFC 7162, 3.1.4.1)
+    public mutating func fetchModificationSequence(_ value: UInt64) {
+        item("MODSEQ (")
+        number(value)
+        octet(UInt8(ascii: ")"))
+    }
+
+    /// `INTERNALDATE "17-Jul-1996 02:44:25 -0700"`
+    public mutating func fetchInternalDate(_ date: DateTime) {
+        item("INTERNALDATE ")
+        dateTime(date)
+    }
+
+    /// INTERNALDATE of a time as the system keeps it, in UTC. A time beyond the years that IMAP can write becomes 1970.
+    public mutating func fetchInternalDate(microsecondsSince1970 microseconds: Int64) {
+        guard
+            let date = DateTime(microsecondsSince1970: microseconds) ?? DateTime(microsecondsSince1970: 0)
+        else { return }
+        fetchInternalDate(date)
+    }
+
+    /// `RFC822.SIZE 4423`
+    public mutating func fetchSize(_ octets: UInt64) {
+        item("RFC822.SIZE ")
+        number(octets)
+    }
+
+    /// ENVELOPE as it is stored, in IMAP's own syntax.
+    public mutating func fetchEnvelope(_ stored: ByteBuffer) {
+        item("ENVELOPE ")
+        raw(stored)
+    }
+
+    /// BODY without extension data as it is stored.
+    public mutating func fetchBody(_ stored: ByteBuffer) {
+        item("BODY ")
+        raw(stored)
+    }
+
+    /// BODYSTRUCTURE as it is stored.
+    public mutating func fetchBodyStructure(_ stored: ByteBuffer) {
+        item("BODYSTRUCTURE ")
+        raw(stored)
+    }
+
+    /// ENVELOPE as it is stored.
+    public mutating func fetchEnvelope(octets: some Sequence<UInt8>) {
+        item("ENVELOPE ")
+        buffer.writeBytes(octets)
+    }
+
+    /// BODY without extension data as it is stored.
+    public mutating func fetchBody(octets: some Sequence<UInt8>) {
+        item("BODY ")
+        buffer.writeBytes(octets)
+    }
+
+    /// BODYSTRUCTURE as it is stored.
+    public mutating func fetchBodyStructure(octets: some Sequence<UInt8>) {
+        item("BODYSTRUCTURE ")
+        buffer.writeBytes(octets)
+    }
+
+    /// `BINARY.SIZE[1] 4423`
+    public mutating func fetchBinarySize(part: [UInt32], _ size: UInt64) {
+        item("BINARY.SIZE")
+        binarySection(part)
+        space()
+        number(size)
+    }
+
+    /// Octets of a message as a whole; NIL when there is no such part.
+    public mutating func fetchOctets(_ label: FetchOctetsLabel, _ octets: ByteBuffer?) {
+        guard let octets else {
+            self.label(label)
+            text(" NIL")
+            return
+        }
+        beginFetchOctets(label, count: UInt64(octets.readableBytes.magnitude))
+        raw(octets)
+    }
+
+    /// The head of octets that the caller writes or streams next: exactly `count` of them.
+    public mutating func beginFetchOctets(_ label: FetchOctetsLabel, count: UInt64) {
+        self.label(label)
+        if case .binary(_, _, isLiteral8: true) = label { text(" ~{") } else { text(" {") }
+        number(count)
+        text("}\r\n")
+    }
+
+    private mutating func label(_ label: FetchOctetsLabel) {
+        let origin: UInt64?
+        switch label {
+        case .rfc822: return item("RFC822")
+        case .rfc822Header: return item("RFC822.HEADER")
+        case .rfc822Text: return item("RFC822.TEXT")
+        case .section(let section, let first):
+            item("BODY")
+            self.section(section)
+            origin = first
+        case .binary(let part, let first, _):
+            item("BINARY")
+            binarySection(part)
+            origin = first
+        }
+        guard let origin else { return }
+        octet(UInt8(ascii: "<"))
+        number(origin)
+        octet(UInt8(ascii: ">"))
+    }
+
+    /// One item given as a value. NUL in BINARY's octets makes them a literal8.
+    mutating func fetch(_ datum: FetchDatum) {
+        switch datum {
+        case .flags(let flags): fetchFlags(flags)
+        case .uid(let uid): fetchUID(uid)
+        case .internalDate(let date): fetchInternalDate(date)
+        case .rfc822Size(let size): fetchSize(size)
+        case .envelope(let stored): fetchEnvelope(stored)
+        case .body(let stored): fetchBody(stored)
+        case .bodyStructure(let stored): fetchBodyStructure(stored)
+        case .section(let section, let origin, let octets): fetchOctets(.section(section, origin: origin), octets)
+        case .rfc822(let octets): fetchOctets(.rfc822, octets)
+        case .rfc822Header(let octets): fetchOctets(.rfc822Header, octets)
+        case .rfc822Text(let octets): fetchOctets(.rfc822Text, octets)
+        case .binary(let part, let origin, let octets):
+            let hasNUL = octets?.readableBytesView.contains(0) ?? false
+            fetchOctets(.binary(part: part, origin: origin, isLiteral8: hasNUL), octets)
+        case .binarySize(let part, let size): fetchBinarySize(part: part, size)
+        case .modificationSequence(let value): fetchModificationSequence(value)
+        case .other(let name, let value):
+            item("")
+            text(name)
+            space()
+            raw(value)
+        }
+    }
+}

@@ -1,0 +1,207 @@
+import NIOCore
+
+/// Untagged responses and codes (RFC 9051, 7.1 to 7.4).
+extension ResponsePrinter {
+    /// Any untagged response.
+    public mutating func untagged(_ response: UntaggedResponse) {
+        switch response {
+        case .status(let status): untagged(status)
+        case .capability(let capabilities): names("* CAPABILITY", capabilities)
+        case .enabled(let capabilities): names("* ENABLED", capabilities)
+        case .id(let parameters):
+            text("* ID ")
+            idParameters(parameters)
+            endOfLine()
+        case .list(let listing): list(listing)
+        case .lsub(let listing): list(listing, as: "LSUB")
+        case .namespace(let response): namespace(response)
+        case .mailboxStatus(let mailbox, let values): status(of: mailbox, values)
+        case .flags(let flags):
+            text("* FLAGS ")
+            self.flags(flags)
+            endOfLine()
+        case .search(let numbers): search(numbers)
+        case .eSearch(let response): eSearch(response)
+        case .exists(let count): exists(count)
+        case .recent(let count): recent(count)
+        case .expunge(let number): expunge(number)
+        case .fetch(let number, let data):
+            beginFetch(number)
+            for datum in data { fetch(datum) }
+            endFetch()
+        case .other(let name, let rest):
+            text("* ")
+            text(name)
+            raw(rest)
+            endOfLine()
+        }
+    }
+
+    private mutating func names(_ head: StaticString, _ capabilities: [Capability]) {
+        text(head)
+        for capability in capabilities {
+            space()
+            text(capability.name)
+        }
+        endOfLine()
+    }
+
+    /// LIST or LSUB (RFC 9051, 7.3.1).
+    public mutating func list(_ listing: MailboxListing, as name: StaticString = "LIST") {
+        text("* ")
+        text(name)
+        space()
+        list(listing.attributes) { $0.text($1.name) }
+        space()
+        delimiter(listing.delimiter)
+        space()
+        mailbox(listing.mailbox)
+        if !listing.extended.isEmpty {
+            space()
+            list(listing.extended) { writer, item in
+                switch item {
+                case .childInfo(let options):
+                    writer.text("\"CHILDINFO\" ")
+                    writer.list(options) { $0.string($1.rawValue) }
+                case .oldName(let name):
+                    writer.text("\"OLDNAME\" (")
+                    writer.mailbox(name)
+                    writer.text(")")
+                case .other(let tag, let value):
+                    writer.astring(tag)
+                    writer.space()
+                    writer.extensionValue(value)
+                }
+            }
+        }
+        endOfLine()
+    }
+
+    private mutating func namespace(_ response: NamespaceResponse) {
+        text("* NAMESPACE")
+        for kind in [response.personal, response.otherUsers, response.shared] {
+            space()
+            guard let kind, !kind.isEmpty else {
+                text("NIL")
+                continue
+            }
+            octet(UInt8(ascii: "("))
+            for namespace in kind {
+                octet(UInt8(ascii: "("))
+                mailboxPrefix(namespace.prefix)
+                space()
+                delimiter(namespace.delimiter)
+                octet(UInt8(ascii: ")"))
+            }
+            octet(UInt8(ascii: ")"))
+        }
+        endOfLine()
+    }
+
+    /// `* STATUS blurdybloop (MESSAGES 231 UIDNEXT 44292)`
+    public mutating func status(of mailbox: MailboxName, _ values: [StatusValue]) {
+        text("* STATUS ")
+        self.mailbox(mailbox)
+        space()
+        list(values) { writer, value in
+            writer.text(value.item.rawValue)
+            writer.space()
+            writer.number(value.value)
+        }
+        endOfLine()
+    }
+
+    /// `* SEARCH 2 3 6`, IMAP4rev1 (RFC 3501, 7.2.5).
+    public mutating func search(_ numbers: some Sequence<UInt32>) {
+        text("* SEARCH")
+        for number in numbers {
+            space()
+            self.number(number)
+        }
+        endOfLine()
+    }
+
+    /// `* ESEARCH (TAG "A282") MIN 2 COUNT 3`
+    public mutating func eSearch(_ response: ESearchResponse) {
+        text("* ESEARCH")
+        if let tag = response.tag {
+            text(" (TAG ")
+            string(tag)
+            text(")")
+        }
+        if response.numbering == .uids { text(" UID") }
+        for datum in response.data {
+            space()
+            switch datum {
+            case .min(let number):
+                text("MIN ")
+                self.number(number)
+            case .max(let number):
+                text("MAX ")
+                self.number(number)
+            case .count(let count):
+                text("COUNT ")
+                number(count)
+            case .all(let set):
+                text("ALL ")
+                sequenceSet(set)
+            case .other(let name, let value):
+                text(name)
+                space()
+                extensionValue(value)
+            }
+        }
+        endOfLine()
+    }
+
+    /// `resp-text-code` without its brackets.
+    mutating func code(_ code: ResponseCode) {
+        if let name = code.bareName { return text(name) }
+        switch code {
+        case .appendUID(let validity, let set):
+            text("APPENDUID ")
+            number(validity)
+            space()
+            sequenceSet(set)
+        case .copyUID(let validity, let source, let target):
+            text("COPYUID ")
+            number(validity)
+            space()
+            sequenceSet(source)
+            space()
+            sequenceSet(target)
+        case .badCharset(let charsets):
+            text("BADCHARSET")
+            if !charsets.isEmpty {
+                space()
+                list(charsets) { $0.astring($1) }
+            }
+        case .capability(let capabilities):
+            text("CAPABILITY ")
+            separated(capabilities) { $0.text($1.name) }
+        case .permanentFlags(let flags):
+            text("PERMANENTFLAGS ")
+            self.flags(flags)
+        case .uidNext(let uid):
+            text("UIDNEXT ")
+            number(uid)
+        case .uidValidity(let validity):
+            text("UIDVALIDITY ")
+            number(validity)
+        case .unseen(let number):
+            text("UNSEEN ")
+            self.number(number)
+        case .other(let name, let rest):
+            text(name)
+            if let rest {
+                space()
+                text(rest)
+            }
+        case .alert, .alreadyExists, .authenticationFailed, .authorizationFailed, .cannot, .clientBug, .closed,
+            .contactAdmin, .corruption, .expired, .expungeIssued, .hasChildren, .inUse, .limit, .nonExistent,
+            .noPermission, .notSaved, .overQuota, .parse, .privacyRequired, .readOnly, .readWrite, .serverBug, .tooBig,
+            .tryCreate, .uidNotSticky, .unavailable, .unknownCTE, .useAttribute:
+            break
+        }
+    }
+}

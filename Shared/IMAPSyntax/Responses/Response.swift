@@ -1,0 +1,99 @@
+import NIOCore
+
+/// Anything that a server sends (RFC 9051, 7).
+public enum Response: Hashable, Sendable {
+    /// The end of a command.
+    case tagged(String, StatusResponse)
+    case untagged(UntaggedResponse)
+    case continuation(ContinuationRequest)
+}
+
+/// `+`: the server waits for more of a command (RFC 9051, 7.6).
+public enum ContinuationRequest: Hashable, Sendable {
+    case text(ResponseText)
+    /// A challenge of AUTHENTICATE, decoded.
+    case challenge(ByteBuffer)
+}
+
+/// How a command went, or what the server has to say (RFC 9051, 7.1).
+public enum StatusCondition: String, Hashable, Sendable, CaseIterable {
+    case ok = "OK"
+    case no = "NO"
+    case bad = "BAD"
+    /// Never tagged.
+    case bye = "BYE"
+    /// Only in the greeting.
+    case preauth = "PREAUTH"
+}
+
+/// `OK [UIDNEXT 4392] Predicted next UID`
+public struct StatusResponse: Hashable, Sendable {
+    /// OK, NO, BAD, BYE or PREAUTH.
+    public var condition: StatusCondition
+    /// What follows it.
+    public var text: ResponseText
+
+    /// A status response with a code.
+    public init(_ condition: StatusCondition, _ code: ResponseCode?, _ text: String) {
+        self.condition = condition
+        self.text = ResponseText(code, text)
+    }
+
+    /// A status response without a code.
+    public init(_ condition: StatusCondition, _ text: String) { self.init(condition, nil, text) }
+}
+
+/// A text for a person with an optional code for a program (RFC 9051, 9: `resp-text`).
+public struct ResponseText: Hashable, Sendable {
+    /// For the program.
+    public var code: ResponseCode?
+    /// For the person.
+    public var text: String
+
+    /// A text with an optional code.
+    public init(_ code: ResponseCode?, _ text: String) {
+        self.code = code
+        self.text = text
+    }
+
+    /// A text without a code.
+    public init(_ text: String) { self.init(nil, text) }
+}
+
+/// A response that does not end a command (RFC 9051, 7.2 to 7.5).
+public enum UntaggedResponse: Hashable, Sendable {
+    /// Also the greeting.
+    case status(StatusResponse)
+    case capability([Capability])
+    case enabled([Capability])
+    case id(IDParameters?)
+    case list(MailboxListing)
+    case lsub(MailboxListing)
+    case namespace(NamespaceResponse)
+    case mailboxStatus(MailboxName, [StatusValue])
+    case flags([Flag])
+    /// IMAP4rev1 (RFC 3501, 7.2.5).
+    case search([UInt32])
+    case eSearch(ESearchResponse)
+    case exists(UInt32)
+    /// IMAP4rev1 (RFC 3501, 7.3.2).
+    case recent(UInt32)
+    case expunge(UInt32)
+    case fetch(UInt32, [FetchDatum])
+    /// A response of an extension that is not known here: its name in upper case, and the rest of its line.
+    case other(String, ByteBuffer)
+}
+
+/// A value of a STATUS response.
+public struct StatusValue: Hashable, Sendable {
+    /// What it is.
+    public var item: StatusItem
+    /// How much it is.
+    public var value: UInt64
+
+    /// A value of a STATUS response.
+    public init(_ item: StatusItem, _ value: UInt64) {
+        self.item = item
+        self.value = value
+    }
+}

@@ -1,0 +1,121 @@
+/// What a status response tells the program (RFC 9051, 7.1; RFC 5530; RFC 4315; RFC 6154; RFC 4469).
+public enum ResponseCode: Hashable, Sendable {
+    case alert
+    case alreadyExists
+    /// UIDVALIDITY of the mailbox, and the new message's identifier.
+    case appendUID(validity: UInt32, SequenceSet)
+    case authenticationFailed
+    case authorizationFailed
+    /// The charsets that are supported; may be empty.
+    case badCharset([String])
+    case cannot
+    case capability([Capability])
+    case clientBug
+    case closed
+    case contactAdmin
+    /// UIDVALIDITY of the target, what was copied, and in the same order what it became.
+    case copyUID(validity: UInt32, source: SequenceSet, target: SequenceSet)
+    case corruption
+    case expired
+    case expungeIssued
+    case hasChildren
+    case inUse
+    case limit
+    case nonExistent
+    case noPermission
+    case notSaved
+    case overQuota
+    case parse
+    case permanentFlags([Flag])
+    case privacyRequired
+    case readOnly
+    case readWrite
+    case serverBug
+    /// A literal that is larger than the server takes (RFC 4469, 4.2; RFC 7889).
+    case tooBig
+    case tryCreate
+    case uidNext(UInt32)
+    case uidNotSticky
+    case uidValidity(UInt32)
+    case unavailable
+    case unknownCTE
+    /// The first unseen message, IMAP4rev1 (RFC 3501, 7.1).
+    case unseen(UInt32)
+    /// A special use that the server does not give (RFC 6154, 3).
+    case useAttribute
+    /// Any other: its name in upper case, and what follows it.
+    case other(String, String?)
+}
+
+extension ResponseCode {
+    /// Codes without arguments, by name.
+    static let bare: [String: ResponseCode] = [
+        "ALERT": .alert, "ALREADYEXISTS": .alreadyExists, "AUTHENTICATIONFAILED": .authenticationFailed,
+        "AUTHORIZATIONFAILED": .authorizationFailed, "CANNOT": .cannot, "CLIENTBUG": .clientBug, "CLOSED": .closed,
+        "CONTACTADMIN": .contactAdmin, "CORRUPTION": .corruption, "EXPIRED": .expired,
+        "EXPUNGEISSUED": .expungeIssued, "HASCHILDREN": .hasChildren, "INUSE": .inUse, "LIMIT": .limit,
+        "NONEXISTENT": .nonExistent, "NOPERM": .noPermission, "NOTSAVED": .notSaved, "OVERQUOTA": .overQuota,
+        "PARSE": .parse, "PRIVACYREQUIRED": .privacyRequired, "READ-ONLY": .readOnly, "READ-WRITE": .readWrite,
+        "SERVERBUG": .serverBug, "TOOBIG": .tooBig, "TRYCREATE": .tryCreate, "UIDNOTSTICKY": .uidNotSticky,
+        "UNAVAILABLE": .unavailable, "UNKNOWN-CTE": .unknownCTE, "USEATTR": .useAttribute,
+    ]
+
+    private static let names = Dictionary(uniqueKeysWithValues: bare.map { ($0.value, $0.key) })
+
+    /// The name of a code without arguments; nil for one that has them.
+    var bareName: String? { ResponseCode.names[self] }
+}
+
+extension ResponseCode {
+    /// `resp-text-code` without its brackets
+    static func parse(_ cursor: inout ByteCursor) throws(SyntaxError) -> ResponseCode {
+        let name = uppercasedASCII(try cursor.atom("a response code"))
+        if let code = bare[name] {
+            _ = cursor.codeText()
+            return code
+        }
+        switch name {
+        case "APPENDUID":
+            try cursor.space()
+            let validity = try cursor.nonZeroNumber()
+            try cursor.space()
+            return .appendUID(validity: validity, try cursor.sequenceSet())
+        case "COPYUID":
+            try cursor.space()
+            let validity = try cursor.nonZeroNumber()
+            try cursor.space()
+            let source = try cursor.sequenceSet()
+            try cursor.space()
+            return .copyUID(validity: validity, source: source, target: try cursor.sequenceSet())
+        case "BADCHARSET":
+            guard cursor.skip(0x20) else { return .badCharset([]) }
+            return .badCharset(try cursor.list { cursor throws(SyntaxError) in try cursor.astringText() })
+        case "CAPABILITY":
+            var capabilities: [Capability] = []
+            while cursor.skip(0x20) { capabilities.append(try cursor.capability()) }
+            return .capability(capabilities)
+        case "PERMANENTFLAGS":
+            try cursor.space()
+            return .permanentFlags(try cursor.flagList())
+        case "UIDNEXT":
+            try cursor.space()
+            return .uidNext(try cursor.nonZeroNumber())
+        case "UIDVALIDITY":
+            try cursor.space()
+            return .uidValidity(try cursor.nonZeroNumber())
+        case "UNSEEN":
+            try cursor.space()
+            return .unseen(try cursor.nonZeroNumber())
+        default: return .other(name, cursor.skip(0x20) ? cursor.codeText() : nil)
+        }
+    }
+}
+
+extension ByteCursor {
+    /// What stands before the `]` that ends a code.
+    mutating func codeText() -> String {
+        let start = position
+        while let octet = peek(), octet != UInt8(ascii: "]"), octet != 0x0D, octet != 0x0A { advance() }
+        return text(start..<position)
+    }
+}

@@ -1,0 +1,11 @@
+/// What STATUS asks about a mailbox (RFC 9051, 6.3.11; RFC 3501, 6.3.10; RFC 8438).
+public enum StatusItem: String, Hashable, Sendable, CaseIterable {
+    case messages = "MESSAGES"
+    /// IMAP4rev1 only.
+    case recent = "RECENT"
+    case uidNext = "UIDNEXT"
+    case uidValidity = "UIDVALIDITY"
+    case unseen = "UNSEEN"
+    case deleted = "DELETED"
+    case size = "SIZE"
+}

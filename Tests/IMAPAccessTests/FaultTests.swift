@@ -1,0 +1,168 @@
+import Contracts
+import Messaging
+import NIOCore
+import Testing
+
+@testable import IMAPAccess
+
+/// Peers that are away, clients that vanish, readers that are slow, a service that stops.
+@Suite(.serialized) struct FaultTests {
+    @Test(
+        "Storage away or overloaded: NO [UNAVAILABLE], and the session goes on", .timeLimit(.minutes(1)),
+        arguments: [MessagingError.Code.unavailable, .overloaded])
+    func storageAway(_ code: MessagingError.Code) async throws {
+        try await TestServer.run { server in
+            server.store.deliver(Fixtures.plain)
+            let client = try await server.select()
+            server.store.setFault(MessagingError(code, "test"))
+            for command in [
+                "FETCH 1 BODY.PEEK[TEXT]", "FETCH 1 ENVELOPE", "STORE 1 +FLAGS (\\Seen)", "SEARCH TEXT line",
+                "COPY 1 Sent", "MOVE 1 Sent", "EXPUNGE", "LIST \"\" *", "STATUS Sent (MESSAGES)", "CREATE x", "NOOP",
+            ] {
+                let lines = try await client.command(command)
+                #expect(lines.last?.hasPrefix("t NO [UNAVAILABLE]") == true, "\(command): \(lines)")
+            }
+            #expect(try await client.append("Subject: x\r\n\r\n").last?.hasPrefix("t NO [UNAVAILABLE]") == true)
+            // What needs no peer is answered all the same.
+            #expect(try await client.ok("FETCH 1 FLAGS") == ["* 1 FETCH (FLAGS ())"])
+            server.store.setFault(nil)
+            #expect(try await client.ok("FETCH 1 BODY.PEEK[TEXT]<0.5>") == ["* 1 FETCH (BODY[TEXT]<0> {5}\r\nFirst)"])
+            try await client.ok("NOOP")
+            await client.close()
+        }
+    }
+
+    @Test("Authentication away: NO [UNAVAILABLE], which is no failed login", .timeLimit(.minutes(1)))
+    func authenticationAway() async throws {
+        try await TestServer.run { server in
+            let client = try await server.connect()
+            server.sasl.fault.withLock { $0 = MessagingError(.unavailable) }
+            for _ in 1...5 {
+                let lines = try await client.command("AUTHENTICATE TEST-STEPS")
+                #expect(lines.last?.hasPrefix("t NO [UNAVAILABLE]") == true)
+            }
+            server.sasl.fault.withLock { $0 = nil }
+            try await client.send("t AUTHENTICATE TEST-STEPS\r\n")
+            #expect(try await client.line() == "+ c2F5IGZyaWVuZA==")
+            try await client.send("ZnJpZW5k\r\n")
+            #expect(try await client.line() == "+ YW5kIGVudGVy")
+            try await client.send("\r\n")
+            #expect(try await client.answer().last?.hasPrefix("t OK") == true)
+            await client.close()
+        }
+    }
+
+    @Test("A client that vanishes at any octet leaves nothing behind", .timeLimit(.minutes(3)))
+    func vanishing() async throws {
+        var limits = Limits()
+        limits.sessionsPerAddress = 10_000
+        try await TestServer.run(limits: limits) { server in
+            server.store.deliver(Fixtures.plain)
+            let message = "Subject: v\r\n\r\nbody\r\n"
+            let session =
+                "a AUTHENTICATE TEST-STEPS\r\nZnJpZW5k\r\n\r\nb SELECT INBOX\r\nc FETCH 1 BODY[]\r\n"
+                + "d APPEND Sent {\(message.utf8.count)+}\r\n\(message)\r\ne IDLE\r\nDONE\r\nf LOGOUT\r\n"
+            let octets = Array(session.utf8)
+            for length in stride(from: 0, through: octets.count, by: 1) {
+                let client = try await TestClient(server.plain, on: TestServer.eventLoops)
+                try? await client.send(Array(octets[..<length]))
+                if length % 2 == 0 { await client.reset() } else { await client.close() }
+            }
+            // Only whole messages were stored, and each was one of ours.
+            for stored in server.store.messages(in: "Sent") { #expect(stored.octets == Array(message.utf8)) }
+            try await server.untilIdle()
+            #expect(server.services.mailboxes.counts == (0, 0))
+        }
+    }
+
+    @Test("A client that vanishes within a large APPEND stores nothing", .timeLimit(.minutes(1)))
+    func vanishingUpload() async throws {
+        try await TestServer.run { server in
+            for part in [0.0, 0.3, 0.9, 1.0] {
+                let client = try await server.login()
+                let octets = 2_000_000
+                try await client.send("t APPEND INBOX {\(octets)+}\r\n")
+                let sent = Int(Double(octets) * part)
+                try await client.send([UInt8](repeating: 0x61, count: sent))
+                await client.reset()
+            }
+            try await server.untilIdle()
+            #expect(server.store.messages().isEmpty)
+        }
+    }
+
+    @Test("A large APPEND streams through, and is refused when the peer goes away", .timeLimit(.minutes(1)))
+    func largeAppend() async throws {
+        try await TestServer.run { server in
+            let client = try await server.login()
+            let message = "Subject: x\r\n\r\n" + String(repeating: "some line of text\r\n", count: 100_000)
+            #expect(try await client.append(message).last?.hasPrefix("t OK [APPENDUID 1000 1]") == true)
+            #expect(server.store.messages().first?.octets == Array(message.utf8))
+            #expect(try await client.append(message, to: "nothing").last?.hasPrefix("t NO [TRYCREATE]") == true)
+            server.store.state.withLock { $0.quota = 1000 }
+            #expect(try await client.append(message).last?.hasPrefix("t NO [OVERQUOTA]") == true)
+            // What follows the literal decides: an APPEND that is not complete is not stored.
+            server.store.state.withLock { $0.quota = .max }
+            try await client.send("t APPEND INBOX {\(message.utf8.count)+}\r\n\(message)junk\r\n")
+            #expect(try await client.answer().last?.hasPrefix("t BAD") == true)
+            #expect(server.store.messages().count == 1)
+            try await client.ok("NOOP")
+            await client.close()
+        }
+    }
+
+    @Test("A reader that stops reading costs its own buffer only", .timeLimit(.minutes(1)))
+    func slowReader() async throws {
+        try await TestServer.run { server in
+            let text = "Subject: large\r\n\r\n" + String(repeating: "some line of text\r\n", count: 50_000)
+            for _ in 1...30 { server.store.deliver(text) }
+            let client = try await server.select()
+            try await client.channel.setOption(ChannelOptions.autoRead, value: false).get()
+            try await client.send("t FETCH 1:* BODY.PEEK[]\r\n")
+            let other = try await server.select()
+            // The other session is served while the first is stuck.
+            for _ in 1...50 { try await other.ok("FETCH 30 BODY.PEEK[HEADER]") }
+            let asked = server.store.calls("fetchOctets")
+            #expect(asked < 30, "messages were asked for that the client does not read")
+            try await client.channel.setOption(ChannelOptions.autoRead, value: true).get()
+            let lines = try await client.answer()
+            #expect(lines.count == 31)
+            await client.close()
+            await other.close()
+        }
+    }
+
+    @Test("The service stops: idle sessions get BYE, a command in hand is finished", .timeLimit(.minutes(1)))
+    func drain() async throws {
+        try await TestServer.run { server in
+            let idle = try await server.select()
+            try await idle.send("i IDLE\r\n")
+            #expect(try await idle.line() == "+ idling")
+            let waiting = try await server.login()
+            let appending = try await server.login()
+            try await appending.send("t APPEND INBOX {20}\r\n")
+            #expect(try await appending.line().hasPrefix("+ "))
+            await server.group.triggerGracefulShutdown()
+            #expect(try await idle.line().hasPrefix("* BYE"))
+            #expect(try await waiting.line().hasPrefix("* BYE"))
+            try await appending.send("Subject: x\r\n\r\nabcd\r\n\r\n")
+            #expect(try await appending.answer().last?.hasPrefix("t OK") == true)
+            #expect(try await appending.line().hasPrefix("* BYE"))
+            for client in [idle, waiting, appending] {
+                try await client.untilEnd()
+                await client.close()
+            }
+        }
+    }
+}
+
+extension TestServer {
+    /// Waits until no session is left.
+    func untilIdle() async throws {
+        let end = ContinuousClock.now + .seconds(20)
+        while listener.sessions.count > 0 {
+            guard ContinuousClock.now < end else { throw TestFailure("\(listener.sessions.count) sessions are left") }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+    }
+}

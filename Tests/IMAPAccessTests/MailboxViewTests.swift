@@ -1,0 +1,99 @@
+import Contracts
+import Testing
+
+@testable import IMAPAccess
+
+/// The view that a client has of its mailbox, against a model: whatever happens elsewhere and whatever may be told when,
+/// what the client has been told adds up to what storage has.
+@Suite struct MailboxViewTests {
+    /// A small generator, so that a failure can be run again by its seed.
+    struct SplitMix: RandomNumberGenerator {
+        var state: UInt64
+        mutating func next() -> UInt64 {
+            state &+= 0x9E37_79B9_7F4A_7C15
+            var z = state
+            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+            return z ^ (z >> 31)
+        }
+    }
+
+    @Test("What a client is told adds up", arguments: 1...200 as ClosedRange<UInt64>)
+    func addsUp(seed: UInt64) {
+        var random = SplitMix(state: seed)
+        var columns = MailboxColumns(mailbox: Mailbox())
+        var nextUID: UInt32 = 1
+        var modseq: UInt64 = 1
+        var generation: UInt64 = 0
+        func snapshot() -> MailboxSnapshot {
+            MailboxSnapshot(columns: columns, generation: generation, revision: generation)
+        }
+        var view = MailboxView(snapshot(), readOnly: false)
+        // What the client believes: uid and flags by sequence number.
+        var client: [(uid: UInt32, flags: UInt64)] = []
+        for _ in 0..<60 {
+            switch Int.random(in: 0..<4, using: &random) {
+            case 0:
+                modseq += 1
+                for _ in 0...Int.random(in: 0..<3, using: &random) {
+                    columns.put(MessageRow(uid: nextUID, flags: 0, modseq: modseq, date: 0, size: 1))
+                    nextUID += UInt32.random(in: 1...3, using: &random)
+                }
+            case 1 where columns.count > 0:
+                modseq += 1
+                let position = Int.random(in: 0..<columns.count, using: &random)
+                columns.setFlags(UInt64.random(in: 0..<32, using: &random), modseq: modseq, uid: columns.uids[position])
+            case 2 where columns.count > 0:
+                modseq += 1
+                let first = columns.uids[Int.random(in: 0..<columns.count, using: &random)]
+                columns.removeUIDs(inPairs: [first, first + UInt32.random(in: 0...4, using: &random)])
+            default: break
+            }
+            generation += 1
+            let mayExpunge = Bool.random(using: &random)
+            let changes = view.advance(to: snapshot(), mayExpunge: mayExpunge)
+            if !mayExpunge { #expect(changes.expunged.isEmpty) }
+            for number in changes.expunged { client.remove(at: number - 1) }
+            if let exists = changes.exists {
+                #expect(exists > client.count)
+                // A client fetches what is new.
+                for position in client.count..<exists {
+                    client.append((view.told.uids[position], view.told.flags[position]))
+                }
+            }
+            for position in changes.changed {
+                #expect(client[position].uid == view.told.uids[position])
+                client[position].flags = view.told.flags[position]
+            }
+            #expect(client.map(\.uid) == view.told.uids)
+            #expect(client.map(\.flags) == view.told.flags)
+        }
+        generation += 1
+        _ = view.advance(to: snapshot(), mayExpunge: true)
+        #expect(view.told.uids == columns.uids)
+        #expect(view.told.flags == columns.flags)
+    }
+
+    @Test("A needle is found wherever text is cut")
+    func needles() {
+        let text = Array("Schöne Grüße aus dem STRASSENCAFÉ am Ötztal".utf8)
+        for needle in ["grüsse", "grüße", "strassencafé am", "ÖTZTAL", "", "x"] {
+            let expected = TextNeedle(needle).occurs(in: TextNeedle.folded(text))
+            for cut in 0...text.count {
+                var scanner = TextScanner([TextNeedle(needle)])
+                scanner.consume(text[..<cut])
+                scanner.consume(text[cut...])
+                scanner.endOfText()
+                #expect(scanner.found == [expected])
+            }
+        }
+        // Across the pieces that a long text is searched in.
+        var scanner = TextScanner([TextNeedle("needle")])
+        for _ in 0..<5000 { scanner.consume(Array("hay hay ".utf8)) }
+        scanner.consume(Array("nee".utf8))
+        scanner.consume(Array("DLE".utf8))
+        for _ in 0..<5000 { scanner.consume(Array("hay hay ".utf8)) }
+        scanner.endOfText()
+        #expect(scanner.isComplete)
+    }
+}

@@ -1,0 +1,70 @@
+import Contracts
+import Foundation
+import Messaging
+import Synchronization
+
+/// Authentication in memory: one account, PLAIN and a mechanism of two steps with a last word of the server.
+final class MemorySasl: Sasl, Sendable {
+    let fault = Mutex<MessagingError?>(nil)
+    let bindings = Mutex<[String]>([])
+    static let address = "alice@example.test"
+    static let password = "correct horse"
+
+    func mechanisms(_ request: SaslMechanismsRequest, _ context: CallContext) async throws -> SaslMechanismsReply {
+        if let fault = fault.withLock({ $0 }) { throw fault }
+        var reply = SaslMechanismsReply()
+        reply.mechanisms = request.overTls ? ["TEST-STEPS", "PLAIN"] : ["TEST-STEPS"]
+        return reply
+    }
+
+    func start(_ request: SaslStartRequest, _ context: CallContext) async throws -> SaslStepReply {
+        if let fault = fault.withLock({ $0 }) { throw fault }
+        bindings.withLock { $0 = request.channelBindings.map(\.type) }
+        var reply = SaslStepReply()
+        switch request.mechanism {
+        case "PLAIN" where !request.overTls:
+            reply.failure = .encryptionRequired
+        case "PLAIN" where request.hasInitialResponse:
+            return plain(request.initialResponse)
+        case "PLAIN":
+            reply.challenge = Data()
+            reply.exchange = Data("plain".utf8)
+        case "TEST-STEPS":
+            reply.challenge = Data("say friend".utf8)
+            reply.exchange = Data("steps".utf8)
+        default:
+            reply.failure = .unknownMechanism
+        }
+        return reply
+    }
+
+    func respond(_ request: SaslRespondRequest, _ context: CallContext) async throws -> SaslStepReply {
+        if let fault = fault.withLock({ $0 }) { throw fault }
+        if request.exchange == Data("plain".utf8) { return plain(request.response) }
+        var reply = SaslStepReply()
+        if request.response == Data("friend".utf8) {
+            reply.success = success
+            reply.success.additionalData = Data("and enter".utf8)
+        } else {
+            reply.failure = .credentials
+        }
+        return reply
+    }
+
+    private func plain(_ response: Data) -> SaslStepReply {
+        var reply = SaslStepReply()
+        if response == Data("\0\(Self.address)\0\(Self.password)".utf8) {
+            reply.success = success
+        } else {
+            reply.failure = .credentials
+        }
+        return reply
+    }
+
+    private var success: SaslStepReply.Success {
+        var success = SaslStepReply.Success()
+        success.identity.accountID = MemoryStore.accountID
+        success.identity.address = Self.address
+        return success
+    }
+}

@@ -1,0 +1,421 @@
+import Contracts
+import Foundation
+import MailMessage
+import Messaging
+import NIOCore
+import Synchronization
+
+/// Storage and content processing in memory, faithful to the contracts: what a change does to uids, modseqs, counts and
+/// history is what MailStore.proto says. Faults can be switched on.
+final class MemoryStore: MailStore, Acceptance, Sendable {
+    struct State {
+        var mailboxes: [MemoryMailbox] = []
+        var subscribedWithoutMailbox: Set<String> = []
+        var nextMailbox: Int64 = 1
+        var nextValidity: UInt32 = 1000
+        /// Thrown by every call while it is set.
+        var fault: MessagingError?
+        /// Octets that fetchOctets gives before it fails once.
+        var failAfterOctets: Int?
+        /// The largest message that was taken; beyond it OVERQUOTA.
+        var quota = Int.max
+        var calls: [String: Int] = [:]
+        var octetsInFlight = 0
+        var abandonedUploads = 0
+    }
+
+    let state = Mutex(State())
+    /// Told of each change, after it.
+    let changed = Mutex<(@Sendable (MailboxChanged) -> Void)?>(nil)
+    static let accountID: Int64 = 7
+    static let prefix = Array("Received: by martlet.test; Mon, 1 Jan 2024 00:00:00 +0000\r\n".utf8)
+
+    init() {
+        for (name, use) in [("INBOX", ""), ("Sent", "\\Sent"), ("Trash", "\\Trash")] {
+            _ = state.withLock { $0.make(name, use) }
+        }
+    }
+
+    // MARK: For tests
+
+    /// Stores a message directly, as a delivery does.
+    @discardableResult
+    func deliver(_ text: String, to name: String = "INBOX", flags: [String] = [], date: Int64 = 1_704_067_200_000_000)
+        -> UInt32
+    {
+        let message = MemoryMessage.parse(Array(text.utf8), prefix: Self.prefix)
+        let (uid, change) = state.withLock { state -> (UInt32, MailboxChanged?) in
+            guard let index = state.index(of: name) else { return (0, nil) }
+            var stored = message
+            stored.date = date
+            stored.flags = state.mailboxes[index].bits(of: flags) ?? 0
+            return (state.mailboxes[index].add(stored), state.change(index))
+        }
+        publish(change)
+        return uid
+    }
+
+    func messages(in name: String = "INBOX") -> [MemoryMessage] {
+        state.withLock { state in state.index(of: name).map { state.mailboxes[$0].messages } ?? [] }
+    }
+
+    func setFault(_ fault: MessagingError?) { state.withLock { $0.fault = fault } }
+
+    func calls(_ name: String) -> Int { state.withLock { $0.calls[name] ?? 0 } }
+
+    private func publish(_ change: MailboxChanged?) {
+        guard let change, let changed = changed.withLock({ $0 }) else { return }
+        changed(change)
+    }
+
+    /// Runs a call: counts it, fails it while a fault is on, publishes what it changed.
+    private func call<Reply>(_ name: String, _ body: (inout State) throws -> (Reply, MailboxChanged?)) throws -> Reply {
+        let (reply, change) = try state.withLock { state in
+            state.calls[name, default: 0] += 1
+            if let fault = state.fault { throw fault }
+            return try body(&state)
+        }
+        publish(change)
+        return reply
+    }
+
+    // MARK: MailStore
+
+    func listMailboxes(_ request: ListMailboxesRequest, _ context: CallContext) async throws -> ListMailboxesReply {
+        try call("listMailboxes") { state in
+            var reply = ListMailboxesReply()
+            reply.mailboxes = state.mailboxes.map(\.described)
+            reply.subscribedWithoutMailbox = state.subscribedWithoutMailbox.sorted()
+            return (reply, nil)
+        }
+    }
+
+    func createMailbox(_ request: CreateMailboxRequest, _ context: CallContext) async throws -> MailboxReply {
+        try call("createMailbox") { state in
+            var reply = MailboxReply()
+            reply.outcome = state.index(of: request.name) == nil ? .done : .alreadyExists
+            if reply.outcome == .done { reply.mailbox = state.make(request.name, request.specialUse).described }
+            return (reply, nil)
+        }
+    }
+
+    func deleteMailbox(_ request: DeleteMailboxRequest, _ context: CallContext) async throws -> MailboxReply {
+        try call("deleteMailbox") { state in
+            var reply = MailboxReply()
+            guard let index = state.index(of: request.name) else {
+                reply.outcome = .noSuchMailbox
+                return (reply, nil)
+            }
+            if state.mailboxes.contains(where: { $0.name.hasPrefix(request.name + "/") }) {
+                reply.outcome = .hasChildren
+                return (reply, nil)
+            }
+            if state.mailboxes[index].subscribed { state.subscribedWithoutMailbox.insert(request.name) }
+            state.mailboxes.remove(at: index)
+            reply.outcome = .done
+            return (reply, nil)
+        }
+    }
+
+    func renameMailbox(_ request: RenameMailboxRequest, _ context: CallContext) async throws -> MailboxReply {
+        try call("renameMailbox") { state in
+            var reply = MailboxReply()
+            guard let index = state.index(of: request.from) else {
+                reply.outcome = .noSuchMailbox
+                return (reply, nil)
+            }
+            guard state.index(of: request.to) == nil else {
+                reply.outcome = .alreadyExists
+                return (reply, nil)
+            }
+            reply.outcome = .done
+            if request.from == "INBOX" {
+                _ = state.make(request.to, "")
+                if let target = state.index(of: request.to) {
+                    for message in state.mailboxes[index].messages { _ = state.mailboxes[target].add(message) }
+                }
+                _ = state.mailboxes[index].remove(Set(state.mailboxes[index].messages.map(\.uid)))
+                return (reply, state.change(index))
+            }
+            for other in state.mailboxes.indices where state.mailboxes[other].name.hasPrefix(request.from + "/") {
+                state.mailboxes[other].name =
+                    request.to + state.mailboxes[other].name.dropFirst(request.from.count)
+            }
+            state.mailboxes[index].name = request.to
+            return (reply, nil)
+        }
+    }
+
+    func subscribe(_ request: SubscribeRequest, _ context: CallContext) async throws -> MailboxReply {
+        try call("subscribe") { state in
+            if let index = state.index(of: request.name) {
+                state.mailboxes[index].subscribed = request.subscribed
+            } else if request.subscribed {
+                state.subscribedWithoutMailbox.insert(request.name)
+            } else {
+                state.subscribedWithoutMailbox.remove(request.name)
+            }
+            var reply = MailboxReply()
+            reply.outcome = .done
+            return (reply, nil)
+        }
+    }
+
+    func view(_ request: ViewRequest, _ context: CallContext) async throws -> ReplyStream<ViewItem> {
+        try call("view") { state in
+            let index: Int? =
+                switch request.which {
+                case .mailboxID(let id): state.mailboxes.firstIndex { $0.id == id }
+                case .mailboxName(let name): state.index(of: name)
+                case nil: nil
+                }
+            var item = ViewItem()
+            guard let index else {
+                item.outcome = .noSuchMailbox
+                return (ReplyStream(item), nil)
+            }
+            let mailbox = state.mailboxes[index]
+            item.outcome = .done
+            item.mailbox = mailbox.described
+            let rows = mailbox.messages.filter { $0.modseq > request.changedSince }
+            item.count = UInt32(rows.count)
+            if request.changedSince > 0 {
+                item.vanished = mailbox.vanished.filter { $0.modseq > request.changedSince }.flatMap {
+                    [$0.uid, $0.uid]
+                }
+            }
+            var frames = [ByteBuffer](repeating: ByteBuffer(), count: 5)
+            for row in rows {
+                frames[0].writeInteger(row.uid, endianness: .little)
+                frames[1].writeInteger(row.flags, endianness: .little)
+                frames[2].writeInteger(row.modseq, endianness: .little)
+                frames[3].writeInteger(row.date, endianness: .little)
+                frames[4].writeInteger(UInt32(row.size), endianness: .little)
+            }
+            return (ReplyStream(item, payload: rows.isEmpty ? [] : frames), nil)
+        }
+    }
+
+    func fetch(_ request: FetchRequest, _ context: CallContext) async throws -> ReplyStream<FetchItem> {
+        try call("fetch") { state in
+            let found = state.mailboxes.first { $0.id == request.mailboxID }?.messages ?? []
+            let wanted = found.filter { pairs(request.uids, contain: $0.uid) }
+            let elements = wanted.map { message -> ReplyStream<FetchItem>.Element in
+                var item = FetchItem()
+                item.uid = message.uid
+                if request.envelope { item.envelope = Data(message.envelope) }
+                if request.bodyStructure { item.bodyStructure = Data(message.bodyStructure) }
+                if request.body { item.body = Data(message.body) }
+                if request.mimeIndex { item.mimeIndex = Data(message.mimeIndex) }
+                item.prefixOctets = Int64(message.prefix.count)
+                item.headerOctets = Int64(message.headerOctets)
+                item.octets = Int64(message.size)
+                let header = message.octets.prefix(message.prefix.count + message.headerOctets)
+                return (item, request.header ? [ByteBuffer(bytes: header)] : [])
+            }
+            return (ReplyStream(elements), nil)
+        }
+    }
+
+    func fetchOctets(
+        _ request: FetchOctetsRequest, _ context: CallContext
+    ) async throws -> ReplyStream<FetchOctetsItem> {
+        let octets = try call("fetchOctets") { state in
+            let mailbox = state.mailboxes.first { $0.id == request.mailboxID }
+            return (mailbox?.messages.first { $0.uid == request.uid }?.octets, nil)
+        }
+        var item = FetchOctetsItem()
+        item.found = octets != nil
+        item.totalOctets = Int64(octets?.count ?? 0)
+        let first = item
+        let start = min(Int(request.offset), octets?.count ?? 0)
+        let length = request.length == 0 ? Int.max : Int(request.length)
+        let slice = Array((octets ?? []).dropFirst(start).prefix(length))
+        return ReplyStream(writing: { writer in
+            try await writer.send(first)
+            var position = 0
+            while position < slice.count {
+                let end = min(position + 65_536, slice.count)
+                let breaks = self.state.withLock { state in
+                    guard let left = state.failAfterOctets else { return false }
+                    state.failAfterOctets = left > end - position ? left - (end - position) : nil
+                    return left <= end - position
+                }
+                if breaks { throw MessagingError(.unavailable, "storage went away") }
+                try await writer.send(FetchOctetsItem(), payload: [ByteBuffer(bytes: slice[position..<end])])
+                position = end
+            }
+        })
+    }
+
+    func storeFlags(_ request: StoreFlagsRequest, _ context: CallContext) async throws -> StoreFlagsReply {
+        try call("storeFlags") { state in
+            var reply = StoreFlagsReply()
+            guard let index = state.mailboxes.firstIndex(where: { $0.id == request.mailboxID }) else {
+                reply.outcome = .noSuchMailbox
+                return (reply, nil)
+            }
+            guard let bits = state.mailboxes[index].bits(of: request.flags) else {
+                reply.outcome = .beyondLimit
+                return (reply, nil)
+            }
+            reply.outcome = .done
+            var touched = false
+            let modseq = state.mailboxes[index].modseq + 1
+            for position in state.mailboxes[index].messages.indices {
+                let message = state.mailboxes[index].messages[position]
+                guard pairs(request.uids, contain: message.uid) else { continue }
+                let flags: UInt64 =
+                    switch request.operation {
+                    case .add: message.flags | bits
+                    case .remove: message.flags & ~bits
+                    case .replace, .unspecified, .UNRECOGNIZED: bits
+                    }
+                guard flags != message.flags else { continue }
+                touched = true
+                state.mailboxes[index].messages[position].flags = flags
+                state.mailboxes[index].messages[position].modseq = modseq
+                reply.uids.append(message.uid)
+                reply.flags.append(flags)
+            }
+            if touched { state.mailboxes[index].modseq = modseq }
+            reply.modseq = state.mailboxes[index].modseq
+            reply.keywords = state.mailboxes[index].keywords
+            return (reply, touched ? state.change(index) : nil)
+        }
+    }
+
+    func copy(_ request: CopyRequest, _ context: CallContext) async throws -> CopyReply {
+        let (reply, changes) = try state.withLock { state -> (CopyReply, [MailboxChanged]) in
+            state.calls["copy", default: 0] += 1
+            if let fault = state.fault { throw fault }
+            var reply = CopyReply()
+            guard let source = state.mailboxes.firstIndex(where: { $0.id == request.mailboxID }),
+                let target = state.index(of: request.toMailboxName)
+            else {
+                reply.outcome = .noSuchMailbox
+                return (reply, [])
+            }
+            reply.outcome = .done
+            reply.toMailboxID = state.mailboxes[target].id
+            reply.toUidValidity = state.mailboxes[target].uidValidity
+            let chosen = state.mailboxes[source].messages.filter { pairs(request.uids, contain: $0.uid) }
+            for message in chosen {
+                var copy = message
+                let names = (0..<56).compactMap { bit in
+                    message.flags & (1 << UInt64(8 + bit)) != 0 ? state.mailboxes[source].keywords[bit] : nil
+                }
+                copy.flags = (message.flags & 0x1F) | (state.mailboxes[target].bits(of: names) ?? 0)
+                reply.sourceUids.append(message.uid)
+                reply.targetUids.append(state.mailboxes[target].add(copy))
+            }
+            var changes = [state.change(target)]
+            if request.move {
+                _ = state.mailboxes[source].remove(Set(reply.sourceUids))
+                changes.append(state.change(source))
+            }
+            reply.sourceModseq = state.mailboxes[source].modseq
+            return (reply, changes)
+        }
+        for change in changes { publish(change) }
+        return reply
+    }
+
+    func expunge(_ request: ExpungeRequest, _ context: CallContext) async throws -> ExpungeReply {
+        try call("expunge") { state in
+            var reply = ExpungeReply()
+            guard let index = state.mailboxes.firstIndex(where: { $0.id == request.mailboxID }) else {
+                reply.outcome = .noSuchMailbox
+                return (reply, nil)
+            }
+            let marked = state.mailboxes[index].messages.filter { message in
+                message.flags & 8 != 0 && (request.uids.isEmpty || pairs(request.uids, contain: message.uid))
+            }
+            reply.outcome = .done
+            reply.uids = state.mailboxes[index].remove(Set(marked.map(\.uid)))
+            reply.modseq = state.mailboxes[index].modseq
+            return (reply, reply.uids.isEmpty ? nil : state.change(index))
+        }
+    }
+
+    // MARK: Acceptance
+
+    func accept(_ request: AcceptRequest, message: Payload, _ context: CallContext) async throws -> AcceptReply {
+        throw MessagingError(.unknownMethod)
+    }
+
+    func append(_ request: AppendRequest, message: Payload, _ context: CallContext) async throws -> AppendReply {
+        _ = try call("append") { _ in ((), nil) }
+        var octets: [UInt8] = []
+        do {
+            for try await chunk in message { octets += chunk.readableBytesView }
+        } catch {
+            state.withLock { $0.abandonedUploads += 1 }
+            throw error
+        }
+        guard octets.count == Int(request.messageOctets) else { throw MessagingError(.malformed, "octets missing") }
+        var parsed = MemoryMessage.parse(octets, prefix: [])
+        parsed.date = request.internalDate == 0 ? 1_704_067_200_000_000 : request.internalDate
+        let message = parsed
+        return try call("appendCommit") { state in
+            var reply = AppendReply()
+            guard let index = state.index(of: request.mailboxName) else {
+                reply.outcome = .noSuchMailbox
+                return (reply, nil)
+            }
+            guard message.size <= state.quota else {
+                reply.outcome = .overQuota
+                return (reply, nil)
+            }
+            var stored = message
+            guard let flags = state.mailboxes[index].bits(of: request.flags) else {
+                reply.outcome = .beyondLimit
+                return (reply, nil)
+            }
+            stored.flags = flags
+            reply.outcome = .stored
+            reply.mailboxID = state.mailboxes[index].id
+            reply.uidValidity = state.mailboxes[index].uidValidity
+            reply.uid = state.mailboxes[index].add(stored)
+            return (reply, state.change(index))
+        }
+    }
+}
+
+extension MemoryStore.State {
+    func index(of name: String) -> Int? { mailboxes.firstIndex { $0.name == name } }
+
+    mutating func make(_ name: String, _ specialUse: String) -> MemoryMailbox {
+        var mailbox = MemoryMailbox(id: nextMailbox, name: name, uidValidity: nextValidity)
+        mailbox.specialUse = specialUse
+        mailbox.subscribed = subscribedWithoutMailbox.remove(name) != nil
+        nextMailbox += 1
+        nextValidity += 1
+        mailboxes.append(mailbox)
+        return mailbox
+    }
+
+    func change(_ index: Int) -> MailboxChanged {
+        var change = MailboxChanged()
+        change.accountID = MemoryStore.accountID
+        change.mailboxID = mailboxes[index].id
+        change.highestModseq = mailboxes[index].modseq
+        return change
+    }
+}
+
+extension MemoryMessage {
+    static func parse(_ received: [UInt8], prefix: [UInt8]) -> MemoryMessage {
+        var message = MemoryMessage()
+        message.prefix = prefix
+        message.received = received
+        if let parsed = try? MessageParser.parse(received, limits: MIMELimits()) {
+            message.headerOctets = parsed.index.root.header.upperBound
+            message.envelope = parsed.envelopeOctets()
+            message.bodyStructure = parsed.bodyStructureOctets()
+            message.body = parsed.bodyOctets()
+            message.mimeIndex = parsed.index.encoded()
+        }
+        return message
+    }
+}

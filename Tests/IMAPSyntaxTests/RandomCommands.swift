@@ -1,0 +1,225 @@
+import NIOCore
+
+@testable import IMAPSyntax
+
+/// Random values of the syntax, each one that can be printed.
+extension SeededGenerator {
+    mutating func number() -> UInt32 {
+        switch Int.random(in: 0..<8, using: &self) {
+        case 0: .max
+        case 1: 1
+        case 2...4: UInt32.random(in: 1...20, using: &self)
+        default: UInt32.random(in: 1...UInt32.max, using: &self)
+        }
+    }
+
+    mutating func number64() -> UInt64 {
+        chance(1, of: 5) ? UInt64(Int64.max) : UInt64.random(in: 0...1_000_000, using: &self)
+    }
+
+    mutating func sequenceSet() -> SequenceSet {
+        let ranges = array(1...5) { generator in
+            let first =
+                generator.chance(1, of: 6) ? SequenceNumber.largest : SequenceNumber(generator.number()) ?? .largest
+            let last =
+                generator.chance(1, of: 6) ? SequenceNumber.largest : SequenceNumber(generator.number()) ?? .largest
+            return generator.chance(1, of: 2) ? SequenceRange(first) : SequenceRange(first, last)
+        }
+        return SequenceSet(ranges) ?? .all
+    }
+
+    mutating func messageSet() -> MessageSet { chance(1, of: 6) ? .savedResult : .set(sequenceSet()) }
+
+    mutating func numbering() -> Numbering { pick([.sequenceNumbers, .uids]) }
+
+    /// Octets of every kind but NUL, which no literal holds.
+    mutating func octets() -> ByteBuffer {
+        switch Int.random(in: 0..<6, using: &self) {
+        case 0: return ByteBuffer()
+        case 1: return ByteBuffer(pick(["NIL", "nil", "x]", "\\", "\"", "{5}", "a b", "~{3}", "(", "*", "%"]))
+        case 2: return ByteBuffer(bytes: array(0...40) { UInt8.random(in: 1...255, using: &$0) })
+        case 3: return ByteBuffer(pick(["тест", "Entwürfe", "日本語", "line\r\nline {3+}\r\n"]))
+        default: return ByteBuffer(atom())
+        }
+    }
+
+    mutating func atom() -> String {
+        let characters = Array("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:+/=&'!#$~,;<>?@[^`|}")
+        return String(array(1...12) { $0.pick(characters) })
+    }
+
+    mutating func name() -> String {
+        switch Int.random(in: 0..<5, using: &self) {
+        case 0: return "INBOX"
+        case 1:
+            return pick([
+                "A&B", "a b/c", "Entwürfe/Ärger", "日本語/台北", "😀", "NIL", "x\"y\\z", "&", "", "a]b", "50% *off*",
+            ])
+        case 2:
+            let scalars = array(1...10) { generator -> Character in
+                let ranges: [ClosedRange<UInt32>] = [0x20...0x7E, 0xA0...0x2FF, 0x4E00...0x4FFF, 0x1F600...0x1F64F]
+                let value = UInt32.random(in: generator.pick(ranges), using: &generator)
+                return Character(Unicode.Scalar(value) ?? "x")
+            }
+            return String(scalars)
+        default: return array(1...3) { $0.atom() }.joined(separator: "/")
+        }
+    }
+
+    mutating func mailbox() -> MailboxName { MailboxName(name()) }
+
+    mutating func pattern() -> MailboxPattern { MailboxPattern(pick(["*", "%", "", "a%b*", "Entwürfe/%", name()])) }
+
+    mutating func flag() -> Flag {
+        switch Int.random(in: 0..<3, using: &self) {
+        case 0: pick([.seen, .answered, .flagged, .deleted, .draft])
+        case 1: Flag(pick(["$Junk", "$NotJunk", "$Phishing", "$Forwarded", "\\Extension"]))
+        default: Flag(atom())
+        }
+    }
+
+    mutating func keyword() -> Flag { Flag(pick(["$Junk", "work", atom()])) }
+
+    mutating func date() -> CalendarDate {
+        while true {
+            if let date = CalendarDate(daysSince1970: Int.random(in: -719_528...2_932_896, using: &self)) {
+                return date
+            }
+        }
+    }
+
+    mutating func dateTime() -> DateTime {
+        while true {
+            let hour = Int.random(in: 0...23, using: &self)
+            let minute = Int.random(in: 0...59, using: &self)
+            let second = Int.random(in: 0...60, using: &self)
+            let zone = Int.random(in: -1439...1439, using: &self)
+            if let time = DateTime(date: date(), hour: hour, minute: minute, second: second, zoneMinutes: zone) {
+                return time
+            }
+        }
+    }
+
+    mutating func part(_ counts: ClosedRange<Int> = 0...4) -> [UInt32] { array(counts) { $0.number() } }
+
+    mutating func section() -> BodySection {
+        let part = part()
+        switch Int.random(in: 0..<6, using: &self) {
+        case 0: return BodySection(part: part)
+        case 1: return BodySection(part: part, text: .header)
+        case 2: return BodySection(part: part, text: .text)
+        case 3: return BodySection(part: part, text: part.isEmpty ? nil : .mime)
+        case 4: return BodySection(part: part, text: .headerFields(array(1...3) { $0.atom() }))
+        default:
+            return BodySection(part: part, text: .headerFieldsNot(array(1...3) { $0.pick(["To", "x y", "a\"b"]) }))
+        }
+    }
+
+    mutating func partial() -> PartialRange? {
+        chance(1, of: 2) ? nil : PartialRange(offset: number64(), count: UInt64(number()))
+    }
+
+    mutating func fetchAttribute() -> FetchAttribute {
+        switch Int.random(in: 0..<5, using: &self) {
+        case 0: .section(section(), peek: chance(1, of: 2), partial: partial())
+        case 1: .binary(part: part(), peek: chance(1, of: 2), partial: partial())
+        case 2: .binarySize(part: part())
+        default:
+            pick([
+                .envelope, .flags, .internalDate, .uid, .rfc822, .rfc822Header, .rfc822Text, .rfc822Size, .body,
+                .bodyStructure,
+            ])
+        }
+    }
+
+    mutating func searchKey(depth: Int = 0) -> SearchKey {
+        switch Int.random(in: 0..<(depth < 5 ? 17 : 14), using: &self) {
+        case 0: .all
+        case 1: .new
+        case 2: .flag(pick([.seen, .answered, .flagged, .deleted, .draft, .recent]))
+        case 3: .notFlag(pick([.seen, .answered, .flagged, .deleted, .draft, .recent]))
+        case 4: .flag(keyword())
+        case 5: .notFlag(keyword())
+        case 6: .field(pick(SearchField.allCases), octets())
+        case 7: .header(pick(["Subject", "X-a", atom(), "a b"]), octets())
+        case 8: .body(octets())
+        case 9: .text(octets())
+        case 10: .date(pick(SearchDate.allCases), pick(DateComparison.allCases), date())
+        case 11: chance(1, of: 2) ? .larger(number64()) : .smaller(number64())
+        case 12: .sequence(messageSet())
+        case 13: .uid(messageSet())
+        case 14: .not(searchKey(depth: depth + 1))
+        case 15: .or(searchKey(depth: depth + 1), searchKey(depth: depth + 1))
+        default: .and(array(1...3) { $0.searchKey(depth: depth + 1) })
+        }
+    }
+
+    mutating func statusItems() -> [StatusItem] { array(1...4) { $0.pick(StatusItem.allCases) } }
+
+    mutating func idParameters() -> IDParameters? {
+        guard chance(3, of: 4) else { return nil }
+        return IDParameters(
+            array(0...4) { generator in
+                IDParameters.Field(
+                    generator.atom(), generator.chance(1, of: 4) ? nil : generator.pick(["x", "a \"b\"", ""]))
+            })
+    }
+
+    mutating func listCommand() -> ListCommand {
+        var selection: [ListSelectionOption]?
+        if chance(1, of: 2) { selection = array(0...3) { $0.pick([.subscribed, .remote, .specialUse]) } }
+        if selection?.contains(.subscribed) == true, chance(1, of: 2) { selection?.append(.recursiveMatch) }
+        var returns: [ListReturnOption]?
+        if chance(1, of: 2) {
+            returns = array(0...3) { generator in
+                generator.pick([.subscribed, .children, .specialUse, .status(generator.statusItems())])
+            }
+        }
+        return ListCommand(
+            selection: selection, reference: mailbox(), patterns: array(1...3) { $0.pattern() },
+            patternsAreListed: chance(1, of: 3), returns: returns)
+    }
+
+    mutating func command() -> Command {
+        switch Int.random(in: 0..<24, using: &self) {
+        case 0: pick([.capability, .noop, .logout, .startTLS, .namespace, .check, .close, .unselect, .expunge])
+        case 1: .id(idParameters())
+        case 2: .login(LoginCommand(user: octets(), password: octets()))
+        case 3:
+            .authenticate(AuthenticateCommand(mechanism: pick(["PLAIN", "SCRAM-SHA-256"]), initialResponse: octets()))
+        case 4: .enable(array(1...3) { Capability($0.atom()) })
+        case 5: .select(mailbox())
+        case 6: .examine(mailbox())
+        case 7:
+            .create(
+                CreateCommand(mailbox: mailbox(), specialUse: array(0...2) { $0.pick(["\\Sent", "\\Drafts", "\\x"]) }))
+        case 8: .delete(mailbox())
+        case 9: .rename(from: mailbox(), to: mailbox())
+        case 10: .subscribe(mailbox())
+        case 11: .unsubscribe(mailbox())
+        case 12, 13: .list(listCommand())
+        case 14: .lsub(reference: mailbox(), pattern: pattern())
+        case 15: .status(StatusCommand(mailbox: mailbox(), items: statusItems()))
+        case 16: .uidExpunge(messageSet())
+        case 17, 18:
+            .search(
+                SearchCommand(
+                    numbering: numbering(),
+                    returns: chance(1, of: 2) ? nil : array(0...3) { $0.pick(SearchReturnOption.allCases) },
+                    charset: chance(1, of: 2) ? nil : pick(["UTF-8", "KOI8-R"]), keys: array(1...4) { $0.searchKey() }))
+        case 19, 20:
+            .fetch(
+                FetchCommand(
+                    numbering: numbering(), messages: messageSet(), attributes: array(1...4) { $0.fetchAttribute() }))
+        case 21:
+            .store(
+                StoreCommand(
+                    numbering: numbering(), messages: messageSet(), operation: pick(StoreOperation.allCases),
+                    isSilent: chance(1, of: 2), flags: array(0...3) { $0.flag() }))
+        case 22: .copy(CopyCommand(numbering: numbering(), messages: messageSet(), mailbox: mailbox()))
+        default: .move(CopyCommand(numbering: numbering(), messages: messageSet(), mailbox: mailbox()))
+        }
+    }
+
+    mutating func tag() -> String { pick(["a", "A001", "x.y]", "0", "[1"]) }
+}

@@ -1,0 +1,136 @@
+import NIOCore
+
+@testable import IMAPSyntax
+
+/// Random responses, each one that can be printed.
+extension SeededGenerator {
+    mutating func humanText() -> String { pick(["done", "a [b] c {5}", "x", "Ready for more (really)"]) }
+
+    /// Sets of real numbers: codes and ESEARCH know no `*`.
+    mutating func plainSet() -> SequenceSet { SequenceSet(inOrder: array(1...6) { $0.number() }) ?? .all }
+
+    mutating func code() -> ResponseCode? {
+        switch Int.random(in: 0..<14, using: &self) {
+        case 0: pick(Array(ResponseCode.bare.values).sorted { "\($0)" < "\($1)" })
+        case 1: .appendUID(validity: number(), plainSet())
+        case 2: .copyUID(validity: number(), source: plainSet(), target: plainSet())
+        case 3: .badCharset(array(0...2) { $0.pick(["UTF-8", "x y"]) })
+        case 4: .capability(array(1...3) { Capability($0.atom().replacingBrackets) })
+        case 5: .permanentFlags(array(0...3) { $0.pick([.seen, .wildcard, $0.keyword()]) })
+        case 6: .uidNext(number())
+        case 7: .uidValidity(number())
+        case 8: .unseen(number())
+        case 9: .other("HIGHESTMODSEQ", "715194045007")
+        case 10: .other("NOMODSEQ", nil)
+        default: nil
+        }
+    }
+
+    mutating func status(_ conditions: [StatusCondition]) -> StatusResponse {
+        StatusResponse(pick(conditions), code(), humanText())
+    }
+
+    mutating func extensionValue() -> ExtensionValue {
+        func component(_ generator: inout SeededGenerator, depth: Int) -> ExtensionComponent {
+            if depth < 4, generator.chance(1, of: 3) {
+                return .list(generator.array(0...3) { component(&$0, depth: depth + 1) })
+            }
+            return .string(generator.octets())
+        }
+        return chance(1, of: 2) ? .simple("\(number())") : .list(array(0...3) { component(&$0, depth: 0) })
+    }
+
+    mutating func listing() -> MailboxListing {
+        MailboxListing(
+            attributes: array(0...3) { $0.pick([.hasChildren, .hasNoChildren, .noSelect, .sent, "\\X-own"]) },
+            delimiter: pick(["/", ".", "\\", nil]), mailbox: mailbox(),
+            extended: array(0...2) { generator in
+                switch Int.random(in: 0..<3, using: &generator) {
+                case 0: .childInfo([.subscribed])
+                case 1: .oldName(generator.mailbox())
+                default: .other("vendor.x-y", generator.extensionValue())
+                }
+            })
+    }
+
+    mutating func namespaces() -> [Namespace]? {
+        chance(1, of: 3)
+            ? nil : array(1...2) { Namespace(prefix: $0.mailbox(), delimiter: $0.pick(["/", ".", nil])) }
+    }
+
+    /// Octets of a message, NUL too.
+    mutating func messageOctets() -> ByteBuffer? {
+        switch Int.random(in: 0..<4, using: &self) {
+        case 0: return nil
+        case 1: return ByteBuffer()
+        case 2: return ByteBuffer("x)\r\n* 1 EXISTS\r\n{5}\r\n")
+        default: return ByteBuffer(bytes: array(0...200) { UInt8.random(in: 0...255, using: &$0) })
+        }
+    }
+
+    mutating func fetchDatum() -> FetchDatum {
+        switch Int.random(in: 0..<15, using: &self) {
+        case 0: .flags(array(0...4) { $0.pick([.recent, $0.flag()]) })
+        case 1: .uid(number())
+        case 2: .internalDate(dateTime())
+        case 3: .rfc822Size(number64())
+        case 4: .envelope(ByteBuffer("(NIL \"a\\\"(b\" ((NIL NIL \"x\" {3}\r\n)(\")) NIL)"))
+        case 5: .body(ByteBuffer("(\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 3028 92)"))
+        case 6:
+            .bodyStructure(
+                ByteBuffer(
+                    "((\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" 1 1)(\"A\" \"B\" NIL NIL NIL \"8BIT\" 3) \"MIXED\")"))
+        case 7: .section(section(), origin: chance(1, of: 2) ? nil : number64(), messageOctets())
+        case 8: .rfc822(messageOctets())
+        case 9: .rfc822Header(messageOctets())
+        case 10: .rfc822Text(messageOctets())
+        case 11: .binary(part: part(), origin: chance(1, of: 2) ? nil : number64(), messageOctets())
+        case 12: .binarySize(part: part(), number64())
+        case 13: .other("X-GM-LABELS", ByteBuffer("(\\Inbox \"a b\" c)"))
+        default: .modificationSequence(number64())
+        }
+    }
+
+    mutating func untagged() -> UntaggedResponse {
+        switch Int.random(in: 0..<18, using: &self) {
+        case 0: .status(status(StatusCondition.allCases))
+        case 1: .capability(array(1...4) { Capability($0.atom()) })
+        case 2: .enabled(array(0...2) { Capability($0.atom()) })
+        case 3: .id(idParameters())
+        case 4, 5: .list(listing())
+        case 6: .lsub(listing())
+        case 7: .namespace(NamespaceResponse(personal: namespaces(), otherUsers: namespaces(), shared: namespaces()))
+        case 8: .mailboxStatus(mailbox(), array(0...4) { StatusValue($0.pick(StatusItem.allCases), $0.number64()) })
+        case 9: .flags(array(0...4) { $0.flag() })
+        case 10: .search(array(0...5) { $0.number() })
+        case 11:
+            .eSearch(
+                ESearchResponse(
+                    tag: chance(1, of: 3) ? nil : tag(), numbering: numbering(),
+                    data: array(0...4) { generator in
+                        generator.pick([
+                            .min(generator.number()), .max(generator.number()), .count(generator.number()),
+                            .all(generator.plainSet()), .other("PARTIAL", generator.extensionValue()),
+                        ])
+                    }))
+        case 12: .exists(UInt32.random(in: 0...UInt32.max, using: &self))
+        case 13: .recent(number())
+        case 14: .expunge(number())
+        case 15: .other("VANISHED", ByteBuffer(" (EARLIER) 41,43:116"))
+        default: .fetch(number(), array(0...5) { $0.fetchDatum() })
+        }
+    }
+
+    mutating func response() -> Response {
+        switch Int.random(in: 0..<8, using: &self) {
+        case 0: .tagged(tag(), status([.ok, .no, .bad]))
+        case 1: .continuation(.text(ResponseText(code(), humanText())))
+        default: .untagged(untagged())
+        }
+    }
+}
+
+extension String {
+    /// A capability in a response code cannot hold `]`, and one with `[` would be hard to read.
+    var replacingBrackets: String { String(map { $0 == "[" || $0 == "]" ? "x" : $0 }) }
+}
