@@ -1,0 +1,269 @@
+import Contracts
+import Messaging
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Administration
+
+/// The directory and the credentials of a small house, in memory.
+final class StubHouse: Directory, Accounts, MailStore {
+    struct State {
+        var domains: [String] = ["example.test"]
+        var accounts: [AccountRecord] = []
+        var aliases: [String: [String]] = [:]
+        var passwords: [Int64: String] = [:]
+        /// What every call to authentication throws.
+        var authenticationError: MessagingError?
+        /// What every call to storage throws.
+        var storageError: MessagingError?
+        /// Accounts that one page holds.
+        var pageSize = 1_000
+        /// Changes that came without an idempotency key.
+        var changesWithoutKey = 0
+    }
+
+    let state = Mutex(State())
+
+    init(_ prepare: (inout State) -> Void = { _ in }) { state.withLock { prepare(&$0) } }
+
+    static func account(_ id: Int64, _ address: String) -> AccountRecord {
+        var record = AccountRecord()
+        record.accountID = id
+        record.address = address
+        record.createdAt = 1_709_251_199_000_000
+        record.usedOctets = 3 << 20
+        record.usedMessages = 12
+        return record
+    }
+
+    private func storage<Reply>(_ body: (inout State) throws -> Reply) throws -> Reply {
+        try state.withLock { state in
+            if let error = state.storageError { throw error }
+            return try body(&state)
+        }
+    }
+
+    private func change<Reply>(_ context: CallContext, _ body: (inout State) throws -> Reply) throws -> Reply {
+        try storage { state in
+            if context.idempotencyKey == nil { state.changesWithoutKey += 1 }
+            return try body(&state)
+        }
+    }
+
+    func addAccount(_ request: AddAccountRequest, _ context: CallContext) async throws -> AddAccountReply {
+        try change(context) { state in
+            var reply = AddAccountReply()
+            if let known = state.accounts.first(where: { $0.address == request.address }) {
+                reply.account = known
+                reply.existed = true
+                return reply
+            }
+            guard state.domains.contains(where: { request.address.hasSuffix("@" + $0) }) else {
+                throw MessagingError(.failed, "the domain of \(request.address) is not ours")
+            }
+            reply.account = Self.account(Int64(state.accounts.count + 1), request.address)
+            reply.account.quota = request.quota
+            state.accounts.append(reply.account)
+            return reply
+        }
+    }
+
+    func findAccount(_ request: FindAccountRequest, _ context: CallContext) async throws -> FindAccountReply {
+        try storage { state in
+            var reply = FindAccountReply()
+            if let known = state.accounts.first(where: { $0.address == request.address }) {
+                reply.account = known
+                reply.found = true
+            }
+            return reply
+        }
+    }
+
+    func removeAccount(_ request: RemoveAccountRequest, _ context: CallContext) async throws -> RemoveAccountReply {
+        try change(context) { state in
+            var reply = RemoveAccountReply()
+            reply.removed = state.accounts.contains { $0.address == request.address }
+            state.accounts.removeAll { $0.address == request.address }
+            return reply
+        }
+    }
+
+    func listAccounts(_ request: ListAccountsRequest, _ context: CallContext) async throws -> ListAccountsReply {
+        try storage { state in
+            let all = state.accounts
+                .filter { request.domain.isEmpty || $0.address.hasSuffix("@" + request.domain) }
+                .filter { $0.address > request.after }
+                .sorted { $0.address < $1.address }
+            var reply = ListAccountsReply()
+            reply.accounts = Array(all.prefix(state.pageSize))
+            reply.more = all.count > state.pageSize
+            return reply
+        }
+    }
+
+    func setQuota(_ request: SetQuotaRequest, _ context: CallContext) async throws -> SetQuotaReply {
+        try change(context) { state in
+            var reply = SetQuotaReply()
+            for index in state.accounts.indices where state.accounts[index].address == request.address {
+                state.accounts[index].quota = request.quota
+                reply.account = state.accounts[index]
+            }
+            return reply
+        }
+    }
+
+    func addDomain(_ request: AddDomainRequest, _ context: CallContext) async throws -> AddDomainReply {
+        try change(context) { state in
+            var reply = AddDomainReply()
+            reply.domain.name = request.name
+            reply.existed = state.domains.contains(request.name)
+            if !reply.existed { state.domains.append(request.name) }
+            return reply
+        }
+    }
+
+    func removeDomain(_ request: RemoveDomainRequest, _ context: CallContext) async throws -> RemoveDomainReply {
+        try change(context) { state in
+            var reply = RemoveDomainReply()
+            reply.removed = state.domains.contains(request.name)
+            state.domains.removeAll { $0 == request.name }
+            return reply
+        }
+    }
+
+    func listDomains(_ request: ListDomainsRequest, _ context: CallContext) async throws -> ListDomainsReply {
+        try storage { state in
+            var reply = ListDomainsReply()
+            reply.domains = state.domains.map { name in
+                var record = DomainRecord()
+                record.name = name
+                record.accountCount = Int64(state.accounts.filter { $0.address.hasSuffix("@" + name) }.count)
+                return record
+            }
+            return reply
+        }
+    }
+
+    func addAlias(_ request: AddAliasRequest, _ context: CallContext) async throws -> AddAliasReply {
+        try change(context) { state in
+            state.aliases[request.address, default: []] += request.targets
+            var reply = AddAliasReply()
+            reply.alias.address = request.address
+            reply.alias.targets = state.aliases[request.address] ?? []
+            return reply
+        }
+    }
+
+    func removeAlias(_ request: RemoveAliasRequest, _ context: CallContext) async throws -> RemoveAliasReply {
+        try change(context) { state in
+            var reply = RemoveAliasReply()
+            reply.removed = state.aliases.removeValue(forKey: request.address) != nil
+            return reply
+        }
+    }
+
+    func listAliases(_ request: ListAliasesRequest, _ context: CallContext) async throws -> ListAliasesReply {
+        try storage { state in
+            var reply = ListAliasesReply()
+            reply.aliases = state.aliases.sorted { $0.key < $1.key }.map { address, targets in
+                var record = AliasRecord()
+                record.address = address
+                record.targets = targets
+                return record
+            }
+            return reply
+        }
+    }
+
+    func listMailboxes(_ request: ListMailboxesRequest, _ context: CallContext) async throws -> ListMailboxesReply {
+        try storage { _ in
+            var inbox = Mailbox()
+            inbox.mailboxID = 7
+            inbox.name = "INBOX"
+            inbox.messageCount = 12
+            inbox.unseenCount = 2
+            inbox.octets = 3 << 20
+            inbox.uidValidity = 5
+            inbox.uidNext = 13
+            inbox.subscribed = true
+            var reply = ListMailboxesReply()
+            reply.mailboxes = [inbox]
+            return reply
+        }
+    }
+
+    private func authentication<Reply>(_ body: (inout State) throws -> Reply) throws -> Reply {
+        try state.withLock { state in
+            if let error = state.authenticationError { throw error }
+            return try body(&state)
+        }
+    }
+
+    func setPassword(_ request: SetPasswordRequest, _ context: CallContext) async throws -> SetPasswordReply {
+        try authentication { state in
+            var reply = SetPasswordReply()
+            reply.replaced = state.passwords.updateValue(request.password, forKey: request.accountID) != nil
+            return reply
+        }
+    }
+
+    func removeCredentials(
+        _ request: RemoveCredentialsRequest, _ context: CallContext
+    ) async throws -> RemoveCredentialsReply {
+        try authentication { state in
+            var reply = RemoveCredentialsReply()
+            reply.removed = state.passwords.removeValue(forKey: request.accountID) != nil
+            return reply
+        }
+    }
+
+    func listCredentials(
+        _ request: ListCredentialsRequest, _ context: CallContext
+    ) async throws -> ListCredentialsReply {
+        try authentication { state in
+            var reply = ListCredentialsReply()
+            reply.accountIds = request.accountIds.filter { state.passwords[$0] != nil }
+            return reply
+        }
+    }
+}
+
+/// What a command wrote.
+final class Transcript: Sendable {
+    private let parts = Mutex((answer: "", notes: [String]()))
+
+    var answer: String { parts.withLock { $0.answer } }
+    var notes: [String] { parts.withLock { $0.notes } }
+
+    func terminal(
+        json: Bool, input: String = "", secrets: [String]? = nil, reply: String? = nil
+    ) -> Terminal {
+        let remaining = SecretQueue(secrets ?? [])
+        let askSecret: @Sendable (String) -> String? = { _ in remaining.next() }
+        let ask: @Sendable (String) -> String? = { _ in reply }
+        let write: @Sendable (String) -> Void = { [self] text in parts.withLock { $0.answer += text } }
+        let note: @Sendable (String) -> Void = { [self] text in parts.withLock { $0.notes.append(text) } }
+        return Terminal(
+            isJSON: json, write: write, note: note, readInput: { Array(input.utf8) },
+            askSecret: secrets == nil ? nil : askSecret, ask: reply == nil ? nil : ask)
+    }
+
+    private final class SecretQueue: Sendable {
+        private let secrets: Mutex<[String]>
+        init(_ secrets: [String]) { self.secrets = Mutex(secrets) }
+        func next() -> String? { secrets.withLock { $0.isEmpty ? nil : $0.removeFirst() } }
+    }
+}
+
+/// Runs a command line against the house.
+func run(
+    _ arguments: String..., house: StubHouse, input: String = "", secrets: [String]? = nil, reply: String? = nil
+) async throws -> Transcript {
+    let transcript = Transcript()
+    let command = try #require(try Administration.parseAsRoot(arguments) as? any OperatorCommand)
+    try await command.execute(
+        Peers(directory: house, accounts: house, mailStore: house),
+        transcript.terminal(json: arguments.contains("--json"), input: input, secrets: secrets, reply: reply))
+    return transcript
+}
