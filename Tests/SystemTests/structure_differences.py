@@ -1,0 +1,3 @@
+"""Where Martlet's ENVELOPE or BODYSTRUCTURE differs from Dovecot's on purpose, and why."""
+
+EXPLAINED: dict[str, dict[str, str]] = {}
