@@ -40,16 +40,17 @@ struct PartDescription {
     }
 
     func apply(to part: inout MIMEPart) {
+        part.parameters = contentType?.parameters ?? []
+        // RFC 2045, 5.2: missing or unreadable means plain text.
+        part.type = "text"
+        part.subtype = "plain"
         if let type = contentType?.type, let subtype = contentType?.subtype {
             part.type = type
             part.subtype = subtype
-            part.parameters = contentType?.parameters ?? []
-        } else {
-            // RFC 2045, 5.2: missing or unreadable means text in US-ASCII, unless a charset was readable.
-            part.parameters = contentType?.parameters ?? []
-            if ExtendedParameters.value(of: "charset", in: part.parameters) == nil {
-                part.parameters.append(MIMEParameter(name: "charset", value: Array("us-ascii".utf8)))
-            }
+        }
+        // Text that names no charset is in US-ASCII (RFC 2046, 4.1.2); readers are told so, as they are elsewhere.
+        if part.type == "text", ExtendedParameters.value(of: "charset", in: part.parameters) == nil {
+            part.parameters.append(MIMEParameter(name: "charset", value: Array("us-ascii".utf8)))
         }
         part.encoding = encoding
         part.contentID = contentID

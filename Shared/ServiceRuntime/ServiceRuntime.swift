@@ -58,7 +58,9 @@ public struct ServiceRuntime<Configuration: ServiceConfiguration>: Sendable {
         isServing.store(true, ordering: .relaxed)
         // A service whose key was added later is let in after SIGHUP.
         reload.add { _ in socket.setPeers(try connections.allowedPeers()) }
-        return ContractEndpoint(socket: socket, drainLimit: common.drainLimit)
+        let files = [endpoint, common.eventsEndpoint(service: name, replica: replica)]
+            .filter { $0.hasPrefix("ipc://") }.map { String($0.dropFirst("ipc://".count)) }
+        return ContractEndpoint(socket: socket, drainLimit: common.drainLimit, socketFiles: files)
     }
 
     /// Publishes events to whoever subscribes to this replica.

@@ -65,7 +65,7 @@ except FileNotFoundError:
     known = {}
 page = {
     "accounts": [
-        {"address": address, "password": known.get(address) or secrets.token_urlsafe(18)}
+        {"address": address, "password": known.get(address) or secrets.token_hex(16)}
         for address in ("alice@" + domain, "bob@" + domain)
     ]
 }

@@ -20,7 +20,7 @@ note() { printf '        %s\n' "$*"; }
 fail() {
     printf 'deploy: %s\n' "$1" >&2
     shift
-    printf '        %s\n' "$@" >&2
+    if (($#)); then printf '        %s\n' "$@" >&2; fi
     exit 1
 }
 

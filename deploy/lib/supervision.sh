@@ -6,6 +6,8 @@
 # Set by find_postgresql and install_binaries.
 postgresql_binaries=
 changed_binaries=()
+# Replicas that write_supervision took away.
+removed_replicas=()
 
 # How many replicas of a service there are.
 replica_count() {
@@ -84,7 +86,10 @@ CONF
     done
     local file
     for file in "$home"/supervisor.d/*.conf; do
-        if [[ $wanted != *" $(basename "$file") "* ]]; then rm -f "$file"; fi
+        if [[ $wanted != *" $(basename "$file") "* ]]; then
+            rm -f "$file"
+            removed_replicas+=("$(basename "$file" .conf)")
+        fi
     done
 }
 
@@ -124,13 +129,16 @@ write_if_changed() {
 # Starts supervisord, or brings the running one into line with its files.
 start_supervision() {
     if is_running; then
-        as_user true
         supervisorctl reread >/dev/null || fail "supervisorctl cannot reach the running supervisord" \
             "Its log: $home/log/supervisord.log. deploy/stop, then run again."
         local line
         while IFS= read -r line; do
             if [[ -n $line ]]; then note "$line"; fi
         done < <(supervisorctl update 2>&1)
+        # One that was killed left its sockets behind.
+        for line in ${removed_replicas[@]+"${removed_replicas[@]}"}; do
+            rm -f "$run_directory/$line".{sock,events.sock,http}
+        done
         return 0
     fi
     check_ports
@@ -166,7 +174,7 @@ wait_until_ready() {
             step "every service is ready"
             return 0
         fi
-        failed=$(supervisorctl status 2>/dev/null | awk '$2 == "FATAL" { print $1; exit }')
+        failed=$({ supervisorctl status 2>/dev/null || true; } | awk '$2 == "FATAL" { print $1; exit }')
         if [[ -n $failed ]]; then
             show_tail "$home/log/$failed.log" 20
             fail "$failed does not stay up" "Its last words are above; its log is $home/log/$failed.log" \

@@ -159,7 +159,7 @@ CREATE TABLE mail.receipts (
     created_at     timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (account_id, transaction_id, disposition)
 );
-CREATE INDEX receipts_by_time ON mail.receipts USING brin (created_at);
+CREATE INDEX receipts_by_time ON mail.receipts USING brin (created_at) WITH (autosummarize = on);
 COMMENT ON TABLE mail.receipts IS
     'What became of each disposition of each transaction, so that a repeated commit stores nothing and gets the first answer.';
 COMMENT ON COLUMN mail.receipts.account_id IS 'Whose mailbox the disposition named.';
@@ -179,7 +179,7 @@ CREATE TABLE mail.call_receipts (
     created_at      timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (account_id, idempotency_key)
 );
-CREATE INDEX call_receipts_by_time ON mail.call_receipts USING brin (created_at);
+CREATE INDEX call_receipts_by_time ON mail.call_receipts USING brin (created_at) WITH (autosummarize = on);
 COMMENT ON TABLE mail.call_receipts IS
     'Replies to calls that change mailboxes, so that a call that is sent again takes effect once.';
 COMMENT ON COLUMN mail.call_receipts.account_id IS 'Whose mailboxes.';

@@ -42,7 +42,7 @@ CREATE TABLE queue.receipts (
     created_at     timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (transaction_id, disposition)
 );
-CREATE INDEX receipts_by_time ON queue.receipts USING brin (created_at);
+CREATE INDEX receipts_by_time ON queue.receipts USING brin (created_at) WITH (autosummarize = on);
 COMMENT ON TABLE queue.receipts IS 'What was enqueued, also after it was sent, so that a repeated commit enqueues nothing.';
 COMMENT ON COLUMN queue.receipts.transaction_id IS 'The transaction.';
 COMMENT ON COLUMN queue.receipts.disposition IS 'Its position among the dispositions, from 0.';

@@ -33,7 +33,8 @@ public final class IncomingCall: Sendable {
 /// What the server keeps of a call; all but `outflow` is confined to the socket thread.
 final class ServerCall: @unchecked Sendable {
     let core: ServerCore
-    let route: UInt32
+    /// Who called; refers to the call too, until it is over.
+    let peer: ServerPeer
     let number: UInt64
     /// What it adds to the octets in flight.
     let octets: Int
@@ -49,11 +50,11 @@ final class ServerCall: @unchecked Sendable {
     var isAnswered = false
 
     init(
-        _ core: ServerCore, route: UInt32, number: UInt64, octets: Int, outflow: Outflow?,
+        _ core: ServerCore, _ peer: ServerPeer, number: UInt64, octets: Int, outflow: Outflow?,
         deadline: ContinuousClock.Instant
     ) {
         self.core = core
-        self.route = route
+        self.peer = peer
         self.number = number
         self.octets = octets
         self.outflow = outflow

@@ -1,4 +1,5 @@
 import Contracts
+import Glibc
 import Logging
 import Messaging
 import ServiceLifecycle
@@ -83,11 +84,14 @@ public final class ServiceConnections: Sendable {
 struct ContractEndpoint: Service {
     var socket: ServerSocket
     var drainLimit: Duration
+    /// libzmq leaves them behind, and a file that nobody answers at would count as a replica.
+    var socketFiles: [String]
 
     func run() async throws {
         try? await gracefulShutdown()
         await socket.drain(within: drainLimit)
         await socket.close()
+        for path in socketFiles { unlink(path) }
     }
 }
 

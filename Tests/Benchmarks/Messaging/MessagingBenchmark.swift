@@ -8,13 +8,18 @@ import NIOCore
 /// one call at a time and 128 in flight. The bare loop has a ROUTER in one thread and a DEALER in another, and does
 /// nothing but send and receive.
 ///
-///     swift run -c release MessagingBenchmark [seconds of each measurement]
+///     swift run -c release MessagingBenchmark [seconds of each measurement] [profile]
 @main
 struct MessagingBenchmark {
     static let octets = 200
 
     static func main() async throws {
         let seconds = CommandLine.arguments.dropFirst().first.flatMap(Double.init) ?? 3
+        if CommandLine.arguments.dropFirst(2).first == "profile" {
+            // The runtime alone, for a profiler.
+            let rate = try await RuntimeEcho.run(curve: true, depth: 128, seconds: seconds, isOnSocketThread: true)
+            return report("runtime, caller on the socket thread", 128, rate)
+        }
         say("200-octet echo over ipc://, \(seconds) s each\n")
         for curve in [true, false] {
             say(curve ? "CURVE on both sides" : "no encryption on either side")

@@ -119,7 +119,8 @@ extension Session {
         }
         SessionMetrics.loginFailures.increment()
         logger.notice("login failed", metadata: ["reason": "\(failure)", "transaction": "\(transaction)"])
-        if case .end(let bye) = machine.loginFailed() { farewell = bye }
+        // A client that looks for a mechanism both sides know has not guessed at a password.
+        if failure != .unknownMechanism, case .end(let bye) = machine.loginFailed() { farewell = bye }
         return .answer(status, .none)
     }
 }
