@@ -57,8 +57,9 @@ class System:
         return found
 
     def ready(self) -> bool:
-        answer = self.command("status", "--json", check=False)
-        return answer.returncode == 0
+        """Every service says so, and supervisord counts none as just starting."""
+        states = [line.split()[1] for line in self.supervisor("status").splitlines() if len(line.split()) > 1]
+        return set(states) == {"RUNNING"} and self.command("status", "--json", check=False).returncode == 0
 
     def wait_until_ready(self, seconds: float = 30) -> None:
         wait_until(self.ready, seconds, "the system is not ready")

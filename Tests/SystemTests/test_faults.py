@@ -3,13 +3,12 @@
 import os
 import signal
 import smtplib
+import subprocess
 import threading
-import time
-import uuid
 
 import pytest
 
-from conftest import wait_until
+from conftest import CHECKOUT, wait_until
 from mail import imap, ok, smtp, text_message, uids
 
 
@@ -83,6 +82,7 @@ def test_a_service_killed_under_load_loses_nothing_that_was_accepted(system, acc
 
 
 def test_postgresql_killed_and_restarted_loses_nothing_and_needs_no_restart(system, account):
+    system.wait_until_ready()
     before = {name: pid for name, pid in system.programs().items() if "postgres" not in name}
     with NumberedSender(system, account) as sender:
         wait_until(lambda: len(sender.accepted) > 20, 30, "no load")
@@ -148,8 +148,8 @@ def test_imap_says_unavailable_while_authentication_is_away(system, account):
 
 
 def test_a_second_ingress_joins_behind_the_same_port_while_mail_flows(system, account):
-    import subprocess
-    from conftest import CHECKOUT
+    def ingresses() -> list[str]:
+        return [name for name in system.programs() if "smtp-ingress" in name]
 
     def scale(replicas: int) -> None:
         subprocess.run([str(CHECKOUT / "deploy" / "run"), "--detach", "--scale", f"smtp-ingress={replicas}"],
@@ -158,10 +158,10 @@ def test_a_second_ingress_joins_behind_the_same_port_while_mail_flows(system, ac
     with NumberedSender(system, account) as sender:
         wait_until(lambda: len(sender.accepted) > 10, 30, "no load")
         scale(3)
-        assert len([name for name in system.programs() if "smtp-ingress" in name]) == 3
+        wait_until(lambda: len(ingresses()) == 3, 20, "three ingresses do not run")
         after = len(sender.accepted)
         wait_until(lambda: len(sender.accepted) > after + 20, 20)
         scale(1)
-        assert len([name for name in system.programs() if "smtp-ingress" in name]) == 1
+        wait_until(lambda: len(ingresses()) == 1, 20, "more than one ingress runs")
     stored = subjects(system, account)
     assert [subject for subject in sender.accepted if stored.count(subject) != 1] == []
