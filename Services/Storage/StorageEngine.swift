@@ -39,7 +39,8 @@ final class StorageEngine: Sendable {
         groupCommit = GroupCommit(
             configuration("writer", SessionSettings.writer), writers: options.writers, limits: options.batch,
             logger: logger, announce: announce)
-        resolver = Resolver(pool: pool, workers: max(1, min(2, options.readers / 2)))
+        resolver = Resolver(
+            configuration("resolver", SessionSettings.reader), workers: max(1, min(2, options.readers / 2)))
         directory = DirectoryService(pool: pool, resolver: resolver, announce: announce)
         delivery = DeliveryService(groupCommit: groupCommit, staging: Staging(pool: pool))
         mailStore = MailStoreService(pool: pool, mailboxLimit: options.mailboxLimit, announce: announce)

@@ -12,6 +12,7 @@ func makeServices(
     let metrics = IngressMetrics()
     let registry = SessionRegistry(limits: configuration.limits, metrics: metrics)
     let mechanisms = MechanismCatalogue(sasl: peers.sasl, logger: logger)
+    let resolutions = RecentResolutions(lifetime: configuration.timeouts.resolution)
     let threads = NIOThreadPool(numberOfThreads: 2)
     threads.start()
     let group = MultiThreadedEventLoopGroup(
@@ -22,9 +23,9 @@ func makeServices(
                 settings: SessionSettings(
                     serverName: configuration.serverName, kind: kind, offersTLS: tls != nil,
                     limits: configuration.limits, postmaster: configuration.postmaster),
-                timeouts: configuration.timeouts, peers: peers, mechanisms: mechanisms, tls: tls,
-                spool: SpoolArea(directory: configuration.spoolDirectory, threads: threads), registry: registry,
-                metrics: metrics, logger: logger),
+                timeouts: configuration.timeouts, peers: peers, mechanisms: mechanisms, resolutions: resolutions,
+                tls: tls, spool: SpoolArea(directory: configuration.spoolDirectory, threads: threads),
+                registry: registry, metrics: metrics, logger: logger),
             address: address)
     }
     let ingress = IngressService(

@@ -7,13 +7,17 @@ import SMTPSyntax
 /// The questions that a session asks its peers. Each is one call: one hop out, one back.
 extension SessionHandler {
     func resolve(_ addresses: [String]) {
+        let recent = environment.resolutions
+        if let known = recent.answers(to: addresses) { return machine.resolved(.success(known)) }
         let directory = environment.peers.directory
         let context = CallContext(
             transaction: machine.transaction?.id ?? .next(), timeout: environment.timeouts.question)
         call {
             var request = ResolveRequest()
             request.addresses = addresses
-            return try await directory.resolve(request, context).resolutions
+            let resolutions = try await directory.resolve(request, context).resolutions
+            recent.remember(resolutions, to: addresses)
+            return resolutions
         } then: { handler, result in
             handler.machine.resolved(result)
         }
@@ -97,24 +101,20 @@ extension SessionHandler {
         call {
             try await acceptance.accept(request, message: message, context).statuses
         } then: { handler, result in
+            switch result {
+            case .success(let statuses): handler.machine.accepted(statuses)
+            case .failure(let refusal): handler.machine.notAccepted(Replies.peerFailure(refusal.failure))
+            }
+        } afterwards: { handler, result in
             handler.environment.metrics.acceptanceTime.recordNanoseconds((NIODeadline.now() - began).nanoseconds)
-            handler.handedOver(transaction, octets, result)
+            let statuses = (try? result.get()) ?? []
+            handler.record(transaction, octets, code: statuses.map { $0.code }.max() ?? 451)
         }
     }
 
-    private func handedOver(
-        _ transaction: Transaction, _ octets: Int, _ result: Result<[TransactionStatus], PeerRefusal>
-    ) {
+    /// Counts and logs what became of a transaction.
+    private func record(_ transaction: Transaction, _ octets: Int, code: UInt32) {
         let metrics = environment.metrics
-        let code: UInt32
-        switch result {
-        case .success(let statuses):
-            code = statuses.map(\.code).max() ?? 451
-            machine.accepted(statuses)
-        case .failure(let refusal):
-            code = 451
-            machine.notAccepted(Replies.peerFailure(refusal.failure))
-        }
         switch code / 100 {
         case 2:
             metrics.messageAccepted(environment.settings.kind)

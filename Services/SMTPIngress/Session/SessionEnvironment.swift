@@ -8,6 +8,7 @@ struct SessionEnvironment: Sendable {
     var timeouts: Timeouts
     var peers: IngressPeers
     var mechanisms: MechanismCatalogue
+    var resolutions: RecentResolutions
     var tls: TLSContext?
     var spool: SpoolArea
     var registry: SessionRegistry

@@ -286,10 +286,12 @@ final class SessionHandler: ChannelInboundHandler {
 
     // MARK: Calls
 
-    /// Asks somebody on this event loop and gives the answer to the machine.
+    /// Asks somebody on this event loop and gives the answer to the machine; what need not be done before the client
+    /// has its reply is done afterwards.
     func call<Answer: Sendable>(
         _ question: @escaping @Sendable () async throws -> Answer,
-        then answered: @escaping @Sendable (SessionHandler, Result<Answer, PeerRefusal>) -> Void
+        then answered: @escaping @Sendable (SessionHandler, Result<Answer, PeerRefusal>) -> Void,
+        afterwards told: @escaping @Sendable (SessionHandler, Result<Answer, PeerRefusal>) -> Void = { _, _ in }
     ) {
         openCalls += 1
         let handler = NIOLoopBound(self, eventLoop: channel.eventLoop)
@@ -304,19 +306,21 @@ final class SessionHandler: ChannelInboundHandler {
                 metrics.peerFailures.increment()
                 result = .failure(PeerRefusal(error))
             }
-            handler.value.finished(result, answered)
+            handler.value.finished(result, answered, told)
         }
     }
 
     private func finished<Answer: Sendable>(
         _ result: Result<Answer, PeerRefusal>,
-        _ answered: (SessionHandler, Result<Answer, PeerRefusal>) -> Void
+        _ answered: (SessionHandler, Result<Answer, PeerRefusal>) -> Void,
+        _ told: (SessionHandler, Result<Answer, PeerRefusal>) -> Void
     ) {
         openCalls -= 1
         answered(self, result)
         // The client's time begins anew.
         lastHeard = .now()
         pump()
+        told(self, result)
         leaveWhenDone()
     }
 

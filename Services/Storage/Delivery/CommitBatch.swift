@@ -175,11 +175,11 @@ private struct ContentColumns {
 
     var command: Command {
         CommitStatements.insertContents(
-            identifiers, contents.map(\.prefixOctets), contents.map(\.headerOctets), contents.map(\.bodyOctets),
-            contents.map(\.metadata.sentAt), contents.map(\.metadata.digest), contents.map(\.metadata.messageID),
-            contents.map(\.metadata.mimeIndex), contents.map(\.metadata.envelope),
-            contents.map(\.metadata.bodyStructure), contents.map(\.metadata.bodySummary), contents.map(\.header),
-            contents.map(\.body))
+            identifiers, contents.map { $0.prefixOctets }, contents.map { $0.headerOctets },
+            contents.map { $0.bodyOctets }, contents.map { $0.metadata.sentAt }, contents.map { $0.metadata.digest },
+            contents.map { $0.metadata.messageID }, contents.map { $0.metadata.mimeIndex },
+            contents.map { $0.metadata.envelope }, contents.map { $0.metadata.bodyStructure },
+            contents.map { $0.metadata.bodySummary }, contents.map { $0.header }, contents.map { $0.body })
     }
 }
 
@@ -211,8 +211,8 @@ private struct StoreColumns {
 
     var command: Command {
         CommitStatements.store(
-            accountIDs, transactions, dispositions, contentIDs, mailboxes, fallBacks, flags.map(\.bits),
-            flags.map(\.keywordList), internalDates, sizes)
+            accountIDs, transactions, dispositions, contentIDs, mailboxes, fallBacks, flags.map { $0.bits },
+            flags.map { $0.keywordList }, internalDates, sizes)
     }
 
     var keywordCommand: Command? {

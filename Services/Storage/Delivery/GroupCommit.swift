@@ -36,7 +36,8 @@ final class GroupCommit: Sendable {
     func run() async {
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<writers {
-                group.addTask { await self.write(on: DatabaseConnection(self.configuration)) }
+                let connection = DatabaseConnection(configuration)
+                group.addTask(executorPreference: connection.taskExecutor) { await self.write(on: connection) }
             }
         }
     }
@@ -45,11 +46,9 @@ final class GroupCommit: Sendable {
 
     private typealias Entry = BatchQueue<PreparedCommit, CommitReply>.Entry
 
-    private func write(on connection: DatabaseConnection) async {
+    private func write(on connection: isolated DatabaseConnection) async {
         var identifiers = ContentIdentifiers()
-        var wasBusy = false
-        while let batch = await queue.nextBatch(wasBusy: wasBusy) {
-            wasBusy = true
+        await queue.work(on: connection) { connection, batch in
             let entries = batch.filter { entry in
                 let isLate = entry.deadline < .now
                 if isLate { entry.fail(MessagingError(.deadlineExceeded, "the commit did not begin in time")) }
@@ -57,11 +56,10 @@ final class GroupCommit: Sendable {
             }
             if !entries.isEmpty { await commit(entries, on: connection, &identifiers) }
         }
-        await connection.close()
     }
 
     private func commit(
-        _ entries: [Entry], on connection: DatabaseConnection, _ identifiers: inout ContentIdentifiers
+        _ entries: [Entry], on connection: isolated DatabaseConnection, _ identifiers: inout ContentIdentifiers
     ) async {
         do {
             try await commitOnce(entries, on: connection, &identifiers)
@@ -83,7 +81,7 @@ final class GroupCommit: Sendable {
     /// While PostgreSQL cannot be reached it fails at once. But once a connection was lost with the transaction on its
     /// way, it tries until it knows the outcome, or nobody waits for it any more.
     private func commitOnce(
-        _ entries: [Entry], on connection: DatabaseConnection, _ identifiers: inout ContentIdentifiers
+        _ entries: [Entry], on connection: isolated DatabaseConnection, _ identifiers: inout ContentIdentifiers
     ) async throws {
         let deadline = entries.map(\.deadline).max() ?? .now
         let newContents = entries.count { $0.request.content != nil }
@@ -92,16 +90,16 @@ final class GroupCommit: Sendable {
         var wasLost = false
         while true {
             do {
-                try await connection.connect()
+                try connection.connect()
                 let taken: [Int64]
                 if let contentIDs {
                     taken = contentIDs
                 } else {
-                    taken = try await identifiers.take(newContents, on: connection)
+                    taken = try identifiers.take(newContents, on: connection)
                     contentIDs = taken
                 }
                 let batch = CommitBatch(entries.map(\.request), contentIDs: taken)
-                let (replies, changes) = try batch.replies(try await connection.transaction(batch.commands))
+                let (replies, changes) = try batch.replies(try connection.transaction(batch.commands))
                 for change in changes { announce(change) }
                 for (entry, reply) in zip(entries, replies) { entry.succeed(reply) }
                 return
@@ -114,7 +112,7 @@ final class GroupCommit: Sendable {
                 }
                 wasLost = true
                 // A server that turned read-only, or shuts down, may be another one next time.
-                await connection.close()
+                connection.close()
             } catch let error as DatabaseError where error.fault == .concurrency && conflicts < 3 {
                 conflicts += 1
             }
@@ -129,12 +127,12 @@ struct ContentIdentifiers {
     private static let nextBlock = Statement("SELECT nextval('mail.content_ids')")
     private var unused: Range<Int64> = 0..<0
 
-    mutating func take(_ count: Int, on connection: DatabaseConnection) async throws -> [Int64] {
+    mutating func take(_ count: Int, on connection: isolated DatabaseConnection) throws -> [Int64] {
         var taken: [Int64] = []
         taken.reserveCapacity(count)
         while taken.count < count {
             if unused.isEmpty {
-                let first = try await connection.run(Self.nextBlock()).first?.decode(0, as: Int64.self) ?? 0
+                let first = try connection.run(Self.nextBlock()).first?.decode(0, as: Int64.self) ?? 0
                 unused = first..<first + Self.blockSize
             }
             taken.append(unused.lowerBound)

@@ -170,6 +170,7 @@ final class Ingress: Sendable {
         let metrics = IngressMetrics()
         let registry = SessionRegistry(limits: limits, metrics: metrics)
         self.registry = registry
+        let resolutions = RecentResolutions(lifetime: timeouts.resolution)
         let threads = NIOThreadPool(numberOfThreads: 2)
         threads.start()
         let area = SpoolArea(directory: spoolDirectory ?? spool.path, threads: threads)
@@ -180,8 +181,8 @@ final class Ingress: Sendable {
                         serverName: "mx.example.test", kind: kind, offersTLS: Certificate.context != nil,
                         limits: limits),
                     timeouts: timeouts, peers: peers,
-                    mechanisms: MechanismCatalogue(sasl: peers.sasl, logger: .quiet), tls: Certificate.context,
-                    spool: area, registry: registry, metrics: metrics, logger: .quiet),
+                    mechanisms: MechanismCatalogue(sasl: peers.sasl, logger: .quiet), resolutions: resolutions,
+                    tls: Certificate.context, spool: area, registry: registry, metrics: metrics, logger: .quiet),
                 address: .init(addresses[kind] ?? "127.0.0.1:0") ?? .network(host: "127.0.0.1", port: 0))
         }
         service = IngressService(
