@@ -1,4 +1,5 @@
 import Contracts
+import Cryptography
 import Database
 import Logging
 import Messaging
@@ -60,12 +61,18 @@ struct StorageFixture: Sendable {
     @discardableResult
     func commit(
         _ text: String, _ dispositions: [Disposition], transaction: TransactionID = .next(),
-        prefix: String = "Trace: 1\r\n",
+        connection: TransactionID? = nil, receivedAt: Int64 = 0, prefix: String = "Trace: 1\r\n",
         timeout: Duration = .seconds(20)
     ) async throws -> [CommitReply.Result] {
         let (header, body) = split(text)
         var request = CommitRequest()
         request.dispositions = dispositions
+        request.origin.entrance = .relay
+        request.origin.clientAddress = "192.0.2.1"
+        request.origin.reversePath = "sender@client.example"
+        request.origin.receivedAt = receivedAt
+        if let connection { request.origin.connectionID = .init(connection.octets) }
+        request.content.messageID = "<message@client.example>"
         request.content.headerOctets = Int64(header.utf8.count)
         request.content.bodyOctets = Int64(body.utf8.count)
         request.content.envelope = .init("(envelope of \(header.utf8.count))".utf8)
@@ -183,6 +190,14 @@ extension Disposition {
             $0.store.internalDate = date
             $0.store.fallBackToInbox = fallsBack
         }
+    }
+
+    /// The same with fingerprints of these names: what a repetition by another connection is known by.
+    func known(as names: String...) -> Disposition {
+        var disposition = self
+        disposition.fingerprints = names.map { .init(SHA256.hash(Array($0.utf8))) }
+        disposition.forwardPath = names.first ?? ""
+        return disposition
     }
 
     static func enqueue(_ forwardPath: String) -> Disposition {

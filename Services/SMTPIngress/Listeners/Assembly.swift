@@ -2,6 +2,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import ServiceLifecycle
+import Settlement
 import TransportSecurity
 
 /// Puts the parts of ingress together.
@@ -13,6 +14,7 @@ func makeServices(
     let registry = SessionRegistry(limits: configuration.limits, metrics: metrics)
     let mechanisms = MechanismCatalogue(sasl: peers.sasl, logger: logger)
     let resolutions = RecentResolutions(lifetime: configuration.timeouts.resolution)
+    let settlements = SettlementSender(to: peers.delivery, logger: logger)
     let threads = NIOThreadPool(numberOfThreads: 2)
     threads.start()
     let group = MultiThreadedEventLoopGroup(
@@ -24,12 +26,14 @@ func makeServices(
                     serverName: configuration.serverName, kind: kind, offersTLS: tls != nil,
                     limits: configuration.limits, postmaster: configuration.postmaster),
                 timeouts: configuration.timeouts, peers: peers, mechanisms: mechanisms, resolutions: resolutions,
-                tls: tls, spool: SpoolArea(directory: configuration.spoolDirectory, threads: threads),
+                settlements: settlements, tls: tls,
+                spool: SpoolArea(directory: configuration.spoolDirectory, threads: threads),
                 registry: registry, metrics: metrics, logger: logger),
             address: address)
     }
     let ingress = IngressService(
         listeners: listeners, inherited: inherited, group: group, registry: registry, threads: threads,
         logger: logger, whenListening: whenListening)
-    return [mechanisms, ingress]
+    // The last in the list ends first: what its sessions settle at their end is still sent.
+    return [settlements, mechanisms, ingress]
 }

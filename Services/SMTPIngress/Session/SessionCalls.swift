@@ -92,22 +92,25 @@ extension SessionHandler {
         let acceptance = environment.peers.acceptance
         let (message, digest) = spool.finish()
         let request = machine.acceptRequest(
-            transaction, client: client, octets: spool.octets, digest: digest, receivedAt: WallClock.microseconds)
+            transaction, client: client, connection: knowledge.connection, octets: spool.octets, digest: digest,
+            receivedAt: WallClock.microseconds)
         // The transaction's id is the key: however often the request is repeated, its effect is one.
         let context = CallContext(
             transaction: transaction.id, timeout: environment.timeouts.acceptance, idempotencyKey: transaction.id)
         let began = NIODeadline.now()
         let octets = spool.octets
         call {
-            try await acceptance.accept(request, message: message, context).statuses
+            try await acceptance.accept(request, message: message, context)
         } then: { handler, result in
             switch result {
-            case .success(let statuses): handler.machine.accepted(statuses)
+            case .success(let reply):
+                handler.machine.accepted(reply.statuses)
+                handler.knowledge.replied(reply.receipts)
             case .failure(let refusal): handler.machine.notAccepted(Replies.peerFailure(refusal.failure))
             }
         } afterwards: { handler, result in
             handler.environment.metrics.acceptanceTime.recordNanoseconds((NIODeadline.now() - began).nanoseconds)
-            let statuses = (try? result.get()) ?? []
+            let statuses = (try? result.get())?.statuses ?? []
             handler.record(transaction, octets, code: statuses.map { $0.code }.max() ?? 451)
         }
     }

@@ -1,5 +1,6 @@
 import Logging
 import NIOCore
+import Settlement
 import TransportSecurity
 
 /// What the sessions of one listener use of the process around them.
@@ -9,6 +10,7 @@ struct SessionEnvironment: Sendable {
     var peers: IngressPeers
     var mechanisms: MechanismCatalogue
     var resolutions: RecentResolutions
+    var settlements: SettlementSender
     var tls: TLSContext?
     var spool: SpoolArea
     var registry: SessionRegistry

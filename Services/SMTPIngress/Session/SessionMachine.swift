@@ -77,6 +77,8 @@ struct SessionMachine: Sendable {
     var isDraining = false
     /// Content of a transaction that is over must be forgotten.
     var hasStaleContent = false
+    /// The last reply is one that a client must read before it goes on.
+    var hasPrompted = false
 
     var errorCount = 0
     var idleCommandCount = 0
@@ -124,6 +126,12 @@ struct SessionMachine: Sendable {
         guard output.readableBytes > 0 else { return nil }
         defer { output = ByteBuffer() }
         return output
+    }
+
+    /// Whether the last reply is a prompt; the machine forgets it.
+    mutating func takePrompt() -> Bool {
+        defer { hasPrompted = false }
+        return hasPrompted
     }
 
     /// TLS is to begin and has not yet.

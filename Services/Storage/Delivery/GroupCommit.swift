@@ -9,27 +9,38 @@ import Messaging
 /// the commit nobody knows whether it happened: the batch is run again on the next connection, as long as its callers
 /// wait, and the receipts tell what had already happened.
 final class GroupCommit: Sendable {
-    private let queue: BatchQueue<PreparedCommit, CommitReply>
+    private let queue: BatchQueue<PreparedCommit, CommitBatch.Outcome>
     private let configuration: ConnectionConfiguration
     private let writers: Int
+    private let settlementGrace: Duration
     private let logger: Logger
     private let announce: @Sendable (MailboxChanged) -> Void
 
     init(
-        _ configuration: ConnectionConfiguration, writers: Int,
-        limits: BatchQueue<PreparedCommit, CommitReply>.Limits, logger: Logger,
+        _ configuration: ConnectionConfiguration, writers: Int, settlementGrace: Duration,
+        limits: BatchQueue<PreparedCommit, CommitBatch.Outcome>.Limits, logger: Logger,
         announce: @escaping @Sendable (MailboxChanged) -> Void
     ) {
         self.configuration = configuration
         self.writers = writers
+        self.settlementGrace = settlementGrace
         self.logger = logger
         self.announce = announce
         queue = BatchQueue(limits)
     }
 
     /// Waits until the message is durable.
+    ///
+    /// A receipt that another connection left for one of its deliveries may be about to be settled: the client may have
+    /// read that reply, ended that connection, and be sending the same again on purpose. So the commit is tried once more
+    /// after `settlementGrace`, and only a receipt that is still in doubt stands for the delivery then.
     func commit(_ commit: PreparedCommit, deadline: ContinuousClock.Instant) async throws -> CommitReply {
-        try await queue.submit(commit, octets: commit.octets, deadline: deadline)
+        let first = try await queue.submit(commit, octets: commit.octets, deadline: deadline)
+        guard first.isInDoubt else { return first.reply }
+        try await Task.sleep(for: settlementGrace)
+        var commit = commit
+        commit.absorbsRepetitions = true
+        return try await queue.submit(commit, octets: commit.octets, deadline: deadline).reply
     }
 
     /// Works until `close()` and everything is done.
@@ -44,17 +55,26 @@ final class GroupCommit: Sendable {
 
     func close() { queue.close() }
 
-    private typealias Entry = BatchQueue<PreparedCommit, CommitReply>.Entry
+    private typealias Entry = BatchQueue<PreparedCommit, CommitBatch.Outcome>.Entry
 
     private func write(on connection: isolated DatabaseConnection) async {
         var identifiers = ContentIdentifiers()
         await queue.work(on: connection) { connection, batch in
-            let entries = batch.filter { entry in
+            var waiting = batch.filter { entry in
                 let isLate = entry.deadline < .now
                 if isLate { entry.fail(MessagingError(.deadlineExceeded, "the commit did not begin in time")) }
                 return !isLate
             }
-            if !entries.isEmpty { await commit(entries, on: connection, &identifiers) }
+            while !waiting.isEmpty {
+                var members = BatchMembers()
+                var entries: [Entry] = []
+                var others: [Entry] = []
+                for entry in waiting {
+                    if members.admit(entry.request) { entries.append(entry) } else { others.append(entry) }
+                }
+                await commit(entries, on: connection, &identifiers)
+                waiting = others
+            }
         }
     }
 
@@ -88,6 +108,7 @@ final class GroupCommit: Sendable {
         var contentIDs: [Int64]?
         var conflicts = 0
         var wasLost = false
+        var hasMadePartitions = false
         while true {
             do {
                 try connection.connect()
@@ -99,9 +120,9 @@ final class GroupCommit: Sendable {
                     contentIDs = taken
                 }
                 let batch = CommitBatch(entries.map(\.request), contentIDs: taken)
-                let (replies, changes) = try batch.replies(try connection.transaction(batch.commands))
+                let (outcomes, changes) = try batch.outcomes(try connection.run(batch.commands))
+                for (entry, outcome) in zip(entries, outcomes) { entry.succeed(outcome) }
                 for change in changes { announce(change) }
-                for (entry, reply) in zip(entries, replies) { entry.succeed(reply) }
                 return
             } catch let error as DatabaseError where error.isUnavailable {
                 guard wasLost || error.code != .cannotConnect, ContinuousClock.now < deadline else { throw error }
@@ -115,6 +136,10 @@ final class GroupCommit: Sendable {
                 connection.close()
             } catch let error as DatabaseError where error.fault == .concurrency && conflicts < 3 {
                 conflicts += 1
+            } catch let error as DatabaseError where error.code == .checkViolation && !hasMadePartitions {
+                // The ledger has no partition for today: the clock has jumped, or nobody made it ahead.
+                hasMadePartitions = true
+                try connection.run(LedgerPartitions.make())
             }
         }
     }

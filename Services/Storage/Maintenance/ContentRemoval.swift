@@ -1,17 +1,21 @@
 import Database
 import Logging
 
-/// Removes in the background what nobody needs any more: contents without a reference after a grace time, and receipts
-/// after the longest time for which a caller repeats. In small portions, so that no lock is held long; several replicas
+/// Removes in the background what nobody needs any more: contents without a reference after a grace time, receipts after
+/// the longest time for which anyone repeats, old partitions of the ledger; and makes the ledger's next ones. In small portions, so that no lock is held long; several replicas
 /// share the work without meeting.
 struct ContentRemoval: Sendable {
     let pool: ConnectionPool
     let grace: Duration
     let receiptAge: Duration
+    let receiptMemory: Duration
+    let ledgerDays: Int
     let logger: Logger
 
     /// Contents looked at in one transaction.
     static let portion = 500
+    /// Receipts that go in one transaction.
+    static let receiptPortion = 5_000
 
     /// Whoever copies a message finds it in a mailbox, so that a content without any reference gets none again; the
     /// grace time covers commits that are under way.
@@ -35,11 +39,28 @@ struct ContentRemoval: Sendable {
         )
         SELECT (SELECT count(*) FROM due), (SELECT count(*) FROM removed)
         """)
-    private static let receipts = [
-        Statement("DELETE FROM mail.receipts WHERE created_at < now() - make_interval(secs => $1)"),
-        Statement("DELETE FROM mail.call_receipts WHERE created_at < now() - make_interval(secs => $1)"),
-        Statement("DELETE FROM queue.receipts WHERE created_at < now() - make_interval(secs => $1)"),
-    ]
+    /// A receipt that was settled goes once no request can be on its way any more that it would answer. One that never
+    /// was goes when no client repeats any more; the ledger says so.
+    private static let receipts = Statement(
+        """
+        WITH due AS (
+            SELECT account_id, fingerprint, transaction_id FROM mail.receipts
+            WHERE created_at < now() - make_interval(secs => $2)
+                AND (settled_at < now() - make_interval(secs => $2) OR created_at < now() - make_interval(secs => $1))
+            ORDER BY account_id, fingerprint, transaction_id LIMIT \(receiptPortion) FOR UPDATE SKIP LOCKED
+        ), gone AS (
+            DELETE FROM mail.receipts r USING due d
+            WHERE r.account_id = d.account_id AND r.fingerprint = d.fingerprint
+                AND r.transaction_id = d.transaction_id
+            RETURNING r.transaction_id, r.account_id, r.settled_at
+        ), noted AS (
+            INSERT INTO mail.ledger (transaction_id, event, account_id)
+            SELECT DISTINCT transaction_id, 6, nullif(account_id, 0) FROM gone WHERE settled_at IS NULL
+        )
+        SELECT count(*) FROM gone
+        """)
+    private static let callReceipts = Statement(
+        "DELETE FROM mail.call_receipts WHERE created_at < now() - make_interval(secs => $1)")
 
     /// Removes what is due; returns how many contents went.
     @discardableResult
@@ -51,9 +72,14 @@ struct ContentRemoval: Sendable {
             total += removed
             if due < Self.portion { break }
         }
-        for statement in Self.receipts {
-            try await pool.run(statement(receiptAge.inSeconds), deadline: .now + .seconds(30))
+        try await pool.run(LedgerPartitions.make(), deadline: .now + .seconds(30))
+        try await pool.run(LedgerPartitions.drop(keeping: ledgerDays), deadline: .now + .seconds(30))
+        while true {
+            let rows = try await pool.run(
+                Self.receipts(receiptAge.inSeconds, receiptMemory.inSeconds), deadline: .now + .seconds(30))
+            guard let gone = try rows.first?.decode(0, as: Int.self), gone == Self.receiptPortion else { break }
         }
+        try await pool.run(Self.callReceipts(receiptAge.inSeconds), deadline: .now + .seconds(30))
         return total
     }
 

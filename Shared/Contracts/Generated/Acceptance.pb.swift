@@ -160,6 +160,9 @@ public nonisolated struct ClientConnection: Sendable {
   /// Clears the value of `identity`. Subsequent reads from it will return its default value.
   public mutating func clearIdentity() {self._identity = nil}
 
+  /// 16 octets that name this connection among all that ever were.
+  public var connectionID: Data = Data()
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -283,6 +286,9 @@ public nonisolated struct AcceptReply: Sendable {
   /// reply, LMTP with each.
   public var statuses: [TransactionStatus] = []
 
+  /// The receipts of what was accepted: to be settled once the client is known to have read the reply.
+  public var receipts: [ReceiptKey] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -307,9 +313,20 @@ public nonisolated struct AppendRequest: Sendable {
 
   public var messageOctets: Int64 = 0
 
+  public var client: ClientConnection {
+    get {_client ?? ClientConnection()}
+    set {_client = newValue}
+  }
+  /// Returns true if `client` has been explicitly set.
+  public var hasClient: Bool {self._client != nil}
+  /// Clears the value of `client`. Subsequent reads from it will return its default value.
+  public mutating func clearClient() {self._client = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
+
+  fileprivate var _client: ClientConnection? = nil
 }
 
 public nonisolated struct AppendReply: Sendable {
@@ -327,9 +344,21 @@ public nonisolated struct AppendReply: Sendable {
 
   public var explanation: String = String()
 
+  /// Set when it was stored.
+  public var receipt: ReceiptKey {
+    get {_receipt ?? ReceiptKey()}
+    set {_receipt = newValue}
+  }
+  /// Returns true if `receipt` has been explicitly set.
+  public var hasReceipt: Bool {self._receipt != nil}
+  /// Clears the value of `receipt`. Subsequent reads from it will return its default value.
+  public mutating func clearReceipt() {self._receipt = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
+
+  fileprivate var _receipt: ReceiptKey? = nil
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -344,7 +373,7 @@ nonisolated extension AppendOutcome: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension ClientConnection: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "ClientConnection"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}address\0\u{1}port\0\u{1}greeting\0\u{3}with_protocol\0\u{3}tls_version\0\u{3}tls_cipher\0\u{1}identity\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}address\0\u{1}port\0\u{1}greeting\0\u{3}with_protocol\0\u{3}tls_version\0\u{3}tls_cipher\0\u{1}identity\0\u{3}connection_id\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -359,6 +388,7 @@ nonisolated extension ClientConnection: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 5: try { try decoder.decodeSingularStringField(value: &self.tlsVersion) }()
       case 6: try { try decoder.decodeSingularStringField(value: &self.tlsCipher) }()
       case 7: try { try decoder.decodeSingularMessageField(value: &self._identity) }()
+      case 8: try { try decoder.decodeSingularBytesField(value: &self.connectionID) }()
       default: break
       }
     }
@@ -390,6 +420,9 @@ nonisolated extension ClientConnection: SwiftProtobuf.Message, SwiftProtobuf._Me
     try { if let v = self._identity {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
     } }()
+    if !self.connectionID.isEmpty {
+      try visitor.visitSingularBytesField(value: self.connectionID, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -401,6 +434,7 @@ nonisolated extension ClientConnection: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.tlsVersion != rhs.tlsVersion {return false}
     if lhs.tlsCipher != rhs.tlsCipher {return false}
     if lhs._identity != rhs._identity {return false}
+    if lhs.connectionID != rhs.connectionID {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -616,7 +650,7 @@ nonisolated extension TransactionStatus: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension AcceptReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "AcceptReply"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}statuses\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}statuses\0\u{1}receipts\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -625,6 +659,7 @@ nonisolated extension AcceptReply: SwiftProtobuf.Message, SwiftProtobuf._Message
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeRepeatedMessageField(value: &self.statuses) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.receipts) }()
       default: break
       }
     }
@@ -634,11 +669,15 @@ nonisolated extension AcceptReply: SwiftProtobuf.Message, SwiftProtobuf._Message
     if !self.statuses.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.statuses, fieldNumber: 1)
     }
+    if !self.receipts.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.receipts, fieldNumber: 2)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: AcceptReply, rhs: AcceptReply) -> Bool {
     if lhs.statuses != rhs.statuses {return false}
+    if lhs.receipts != rhs.receipts {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -646,7 +685,7 @@ nonisolated extension AcceptReply: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension AppendRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "AppendRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_name\0\u{1}flags\0\u{3}internal_date\0\u{3}message_octets\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_name\0\u{1}flags\0\u{3}internal_date\0\u{3}message_octets\0\u{1}client\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -659,12 +698,17 @@ nonisolated extension AppendRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
       case 3: try { try decoder.decodeRepeatedStringField(value: &self.flags) }()
       case 4: try { try decoder.decodeSingularInt64Field(value: &self.internalDate) }()
       case 5: try { try decoder.decodeSingularInt64Field(value: &self.messageOctets) }()
+      case 6: try { try decoder.decodeSingularMessageField(value: &self._client) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if self.accountID != 0 {
       try visitor.visitSingularInt64Field(value: self.accountID, fieldNumber: 1)
     }
@@ -680,6 +724,9 @@ nonisolated extension AppendRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
     if self.messageOctets != 0 {
       try visitor.visitSingularInt64Field(value: self.messageOctets, fieldNumber: 5)
     }
+    try { if let v = self._client {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -689,6 +736,7 @@ nonisolated extension AppendRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
     if lhs.flags != rhs.flags {return false}
     if lhs.internalDate != rhs.internalDate {return false}
     if lhs.messageOctets != rhs.messageOctets {return false}
+    if lhs._client != rhs._client {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -696,7 +744,7 @@ nonisolated extension AppendRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension AppendReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "AppendReply"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}outcome\0\u{3}mailbox_id\0\u{3}uid_validity\0\u{1}uid\0\u{1}explanation\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}outcome\0\u{3}mailbox_id\0\u{3}uid_validity\0\u{1}uid\0\u{1}explanation\0\u{1}receipt\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -709,12 +757,17 @@ nonisolated extension AppendReply: SwiftProtobuf.Message, SwiftProtobuf._Message
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self.uidValidity) }()
       case 4: try { try decoder.decodeSingularUInt32Field(value: &self.uid) }()
       case 5: try { try decoder.decodeSingularStringField(value: &self.explanation) }()
+      case 6: try { try decoder.decodeSingularMessageField(value: &self._receipt) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if self.outcome != .unspecified {
       try visitor.visitSingularEnumField(value: self.outcome, fieldNumber: 1)
     }
@@ -730,6 +783,9 @@ nonisolated extension AppendReply: SwiftProtobuf.Message, SwiftProtobuf._Message
     if !self.explanation.isEmpty {
       try visitor.visitSingularStringField(value: self.explanation, fieldNumber: 5)
     }
+    try { if let v = self._receipt {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -739,6 +795,7 @@ nonisolated extension AppendReply: SwiftProtobuf.Message, SwiftProtobuf._Message
     if lhs.uidValidity != rhs.uidValidity {return false}
     if lhs.uid != rhs.uid {return false}
     if lhs.explanation != rhs.explanation {return false}
+    if lhs._receipt != rhs._receipt {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -7,7 +7,7 @@ import Synchronization
 
 /// Storage and content processing in memory, faithful to the contracts: what a change does to uids, modseqs, counts and
 /// history is what MailStore.proto says. Faults can be switched on.
-final class MemoryStore: MailStore, Acceptance, Sendable {
+final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
     struct State {
         var mailboxes: [MemoryMailbox] = []
         var subscribedWithoutMailbox: Set<String> = []
@@ -22,6 +22,9 @@ final class MemoryStore: MailStore, Acceptance, Sendable {
         var calls: [String: Int] = [:]
         var octetsInFlight = 0
         var abandonedUploads = 0
+        /// The connections that messages were appended by, and how many of their receipts are settled.
+        var connections: Set<Data> = []
+        var settledReceipts = 0
     }
 
     let state = Mutex(State())
@@ -377,8 +380,26 @@ final class MemoryStore: MailStore, Acceptance, Sendable {
             reply.mailboxID = state.mailboxes[index].id
             reply.uidValidity = state.mailboxes[index].uidValidity
             reply.uid = state.mailboxes[index].add(stored)
+            reply.receipt.accountID = request.accountID
+            reply.receipt.transactionID = .init(context.transaction.octets)
+            state.connections.insert(request.client.connectionID)
             return (reply, state.change(index))
         }
+    }
+
+    // MARK: Delivery
+
+    func commit(
+        _ request: CommitRequest, payload: [ByteBuffer], _ context: CallContext
+    ) async throws -> CommitReply { throw MessagingError(.unknownMethod) }
+
+    func settle(_ request: SettleRequest, _ context: CallContext) async throws -> SettleReply {
+        state.withLock { state in
+            for settlement in request.settlements where state.connections.contains(settlement.connectionID) {
+                state.settledReceipts += settlement.receipts.count
+            }
+        }
+        return SettleReply()
     }
 }
 

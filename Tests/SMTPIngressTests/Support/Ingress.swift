@@ -4,6 +4,8 @@ import Logging
 import Messaging
 import NIOCore
 import NIOPosix
+import ServiceLifecycle
+import Settlement
 import Synchronization
 import TestSupport
 import TransportSecurity
@@ -18,15 +20,25 @@ final class PeerRecord: Sendable {
         var context: CallContext
     }
 
-    private let state = Mutex<(accepted: [Accepted], questions: [[String]], sasl: [SaslStartRequest])>(([], [], []))
+    private struct State {
+        var accepted: [Accepted] = []
+        var questions: [[String]] = []
+        var saslStarts: [SaslStartRequest] = []
+        var settled: [[UInt8]] = []
+    }
+
+    private let state = Mutex(State())
 
     var accepted: [Accepted] { state.withLock { $0.accepted } }
     var questions: [[String]] { state.withLock { $0.questions } }
-    var saslStarts: [SaslStartRequest] { state.withLock { $0.sasl } }
+    var saslStarts: [SaslStartRequest] { state.withLock { $0.saslStarts } }
+    /// The ids of the transactions whose clients are known to have read the reply.
+    var settled: [[UInt8]] { state.withLock { $0.settled } }
 
     func accept(_ accepted: Accepted) { state.withLock { $0.accepted.append(accepted) } }
     func ask(_ addresses: [String]) { state.withLock { $0.questions.append(addresses) } }
-    func start(_ request: SaslStartRequest) { state.withLock { $0.sasl.append(request) } }
+    func start(_ request: SaslStartRequest) { state.withLock { $0.saslStarts.append(request) } }
+    func settle(_ transactions: [[UInt8]]) { state.withLock { $0.settled += transactions } }
 }
 
 struct RecordingDirectory: Directory {
@@ -50,8 +62,27 @@ struct RecordingAcceptance: Acceptance {
         await gate?.pass()
         var reply = AcceptReply()
         reply.statuses = try FakePeers.accept(request, octets)
+        reply.receipts = [
+            ReceiptKey.with {
+                $0.fingerprints = [request.messageDigest]
+                $0.transactionID = .init(context.transaction.octets)
+            }
+        ]
         record.accept(.init(request: request, message: octets, context: context))
         return reply
+    }
+}
+
+struct RecordingDelivery: Delivery {
+    let record: PeerRecord
+
+    func commit(
+        _ request: CommitRequest, payload: [ByteBuffer], _ context: CallContext
+    ) async throws -> CommitReply { throw MessagingError(.unknownMethod) }
+
+    func settle(_ request: SettleRequest, _ context: CallContext) async throws -> SettleReply {
+        record.settle(request.settlements.flatMap { $0.receipts.map { Array($0.transactionID) } })
+        return SettleReply()
     }
 }
 
@@ -130,6 +161,7 @@ final class Ingress: Sendable {
     let service: IngressService
     let spool: TemporaryDirectory
     let registry: SessionRegistry
+    private let sending: (group: ServiceGroup, task: Task<Void, any Error>)
     private let port: Mutex<[ListenerKind: SocketAddress]>
 
     static func start(
@@ -141,6 +173,7 @@ final class Ingress: Sendable {
             [
                 DirectoryServer(RecordingDirectory(record: record)),
                 AcceptanceServer(RecordingAcceptance(record: record, gate: gate)),
+                DeliveryServer(RecordingDelivery(record: record)),
                 SaslServer(RecordingSasl(record: record)),
             ], handlers: .concurrent)
         return try await Ingress(
@@ -165,8 +198,11 @@ final class Ingress: Sendable {
         self.pair = pair
         spool = try TemporaryDirectory()
         let peers = IngressPeers(
-            directory: DirectoryClient(peer), acceptance: AcceptanceClient(peer),
+            directory: DirectoryClient(peer), delivery: DeliveryClient(peer), acceptance: AcceptanceClient(peer),
             sasl: SaslClient(peer))
+        let settlements = SettlementSender(to: peers.delivery, logger: .quiet)
+        let sending = ServiceGroup(services: [settlements], logger: .quiet)
+        self.sending = (sending, Task { try await sending.run() })
         let metrics = IngressMetrics()
         let registry = SessionRegistry(limits: limits, metrics: metrics)
         self.registry = registry
@@ -182,7 +218,8 @@ final class Ingress: Sendable {
                         limits: limits),
                     timeouts: timeouts, peers: peers,
                     mechanisms: MechanismCatalogue(sasl: peers.sasl, logger: .quiet), resolutions: resolutions,
-                    tls: Certificate.context, spool: area, registry: registry, metrics: metrics, logger: .quiet),
+                    settlements: settlements, tls: Certificate.context, spool: area, registry: registry,
+                    metrics: metrics, logger: .quiet),
                 address: .init(addresses[kind] ?? "127.0.0.1:0") ?? .network(host: "127.0.0.1", port: 0))
         }
         service = IngressService(
@@ -212,6 +249,8 @@ final class Ingress: Sendable {
 
     func stop() async {
         await service.drain()
+        await sending.group.triggerGracefulShutdown()
+        _ = try? await sending.task.value
         await pair.close()
     }
 }

@@ -27,13 +27,16 @@ extension Session {
             request.flags = try Self.storable(command.message.flags)
             request.internalDate = command.message.internalDate?.microsecondsSince1970 ?? 0
             request.messageOctets = Int64(literal.octets)
+            request.client.address = clientAddress
+            request.client.connectionID.append(contentsOf: knowledge.connection.octets)
+            if let identity = machine.identity { request.client.identity = identity }
             guard literal.octets > 0 else { throw Refusal(.no, nil, "An empty message is not stored") }
             if literal.octets > limits.inlineOctets { try await checkTarget(command.mailbox) }
         } catch {
             parser.refuseLiteral()
             throw error
         }
-        if literal.isSynchronizing { printer.continuation(ResponseText(nil, "Ready for the message")) }
+        if literal.isSynchronizing { invite(ResponseText(nil, "Ready for the message")) }
         let reply =
             literal.octets <= limits.inlineOctets
             ? try await handOver(request, gathered: literal.octets)
@@ -146,6 +149,7 @@ extension Session {
     private func outcome(of reply: AppendReply) async throws -> CommandOutcome {
         switch reply.outcome {
         case .stored:
+            if reply.hasReceipt { knowledge.replied([reply.receipt]) }
             // Into the selected mailbox: the client is told at once (RFC 9051, 6.3.12).
             if selected?.view.mailboxID == reply.mailboxID { try? await refreshSelected() }
             guard let uid = SequenceNumber(reply.uid) else { return .ok("APPEND completed") }

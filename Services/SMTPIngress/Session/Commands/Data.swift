@@ -14,6 +14,7 @@ extension SessionMachine {
             refuse(Replies.binaryNeedsBDAT)
         } else {
             say(Replies.sendContent)
+            hasPrompted = true
             phase = .data(DataDecoder())
         }
     }
