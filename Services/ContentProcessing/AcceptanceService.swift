@@ -213,6 +213,9 @@ extension Origin {
         clientAddress = client.address
         identity = client.identity.address
         connectionID = client.connectionID
+        ordinal = client.ordinal
+        beganAt = client.beganAt
+        denied = client.denied
     }
 }
 

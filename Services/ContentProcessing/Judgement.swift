@@ -28,7 +28,7 @@ struct Judgement: Sendable {
         self.plan = plan
         let failures = results.map { Fate.failure($0.outcome) }
         self.failures = failures
-        firstTransactions = results.map { TransactionID(octets: $0.receipt.transactionID) }
+        firstTransactions = results.map { TransactionID(octets: $0.copyID) }
         let recipients = plan.copiesOfRecipient.indices
         switch door {
         case .lmtp: groups = recipients.map { [$0] }

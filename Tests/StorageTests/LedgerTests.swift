@@ -41,7 +41,7 @@ struct LedgerTests {
             ] {
                 let entries = try await trace(storage, fill)
                 #expect(entries.map(\.event) == [.stored, .repeated, .settled])
-                #expect(entries.map { Array($0.transactionID) } == [first.octets, second.octets, first.octets])
+                #expect(entries.map { Array($0.transactionID) } == [first.octets, second.octets, second.octets])
                 let stored = try #require(entries.first)
                 #expect(stored.account == "alice@example.test" && stored.mailbox == "INBOX" && stored.uid == 1)
                 #expect(stored.reversePath == "sender@client.example" && stored.clientAddress == "192.0.2.1")

@@ -4,6 +4,7 @@ import Database
 import Logging
 import Messaging
 import NIOCore
+import ServiceRuntime
 import Synchronization
 import TestSupport
 import Testing
@@ -61,7 +62,8 @@ struct StorageFixture: Sendable {
     @discardableResult
     func commit(
         _ text: String, _ dispositions: [Disposition], transaction: TransactionID = .next(),
-        connection: TransactionID? = nil, receivedAt: Int64 = 0, prefix: String = "Trace: 1\r\n",
+        connection: TransactionID? = nil, receivedAt: Int64 = WallClock.microseconds, beganAt: Int64? = nil,
+        ordinal: UInt32 = 1, denied: [TransactionID] = [], prefix: String = "Trace: 1\r\n",
         timeout: Duration = .seconds(20)
     ) async throws -> [CommitReply.Result] {
         let (header, body) = split(text)
@@ -71,6 +73,9 @@ struct StorageFixture: Sendable {
         request.origin.clientAddress = "192.0.2.1"
         request.origin.reversePath = "sender@client.example"
         request.origin.receivedAt = receivedAt
+        request.origin.beganAt = beganAt ?? receivedAt
+        request.origin.ordinal = ordinal
+        request.origin.denied = denied.map { .init($0.octets) }
         if let connection { request.origin.connectionID = .init(connection.octets) }
         request.content.messageID = "<message@client.example>"
         request.content.headerOctets = Int64(header.utf8.count)

@@ -3,6 +3,7 @@ import IMAPSyntax
 import Logging
 import Messaging
 import NIOCore
+import ServiceRuntime
 import Settlement
 import TransportSecurity
 
@@ -54,7 +55,7 @@ actor Session {
         self.machine = SessionMachine(
             limits: services.limits, offersTLS: services.tls != nil, implicitTLS: implicitTLS)
         self.parser = CommandParser(limits: .unauthenticated)
-        self.knowledge = ClientKnowledge(connection: id)
+        self.knowledge = ClientKnowledge(connection: id, at: WallClock.microseconds)
         var logger = services.logger
         logger[metadataKey: "session"] = "\(id)"
         logger[metadataKey: "client"] = "\(clientAddress)"
@@ -305,7 +306,9 @@ actor Session {
     /// Asks the client to go on (RFC 9051, 7.6). What it sends then shows that it has read all that came before, unless
     /// it did not wait.
     func invite(_ text: ResponseText) {
-        if !hasInput, parser.bufferedOctets == 0 { knowledge.prompted() }
+        if !hasInput, parser.bufferedOctets == 0 {
+            knowledge.prompted(at: WallClock.microseconds)
+        }
         printer.continuation(text)
     }
 

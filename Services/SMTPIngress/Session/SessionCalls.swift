@@ -3,6 +3,8 @@ import Logging
 import Messaging
 import NIOCore
 import SMTPSyntax
+import ServiceRuntime
+import Settlement
 
 /// The questions that a session asks its peers. Each is one call: one hop out, one back.
 extension SessionHandler {
@@ -91,28 +93,38 @@ extension SessionHandler {
     func handOver(_ transaction: Transaction, _ spool: MessageSpool) {
         let acceptance = environment.peers.acceptance
         let (message, digest) = spool.finish()
-        let request = machine.acceptRequest(
-            transaction, client: client, connection: knowledge.connection, octets: spool.octets, digest: digest,
-            receivedAt: WallClock.microseconds)
+        var request = machine.acceptRequest(
+            transaction, client: client, octets: spool.octets, digest: digest, receivedAt: WallClock.microseconds)
+        knowledge.begin(&request.client)
         // The transaction's id is the key: however often the request is repeated, its effect is one.
         let context = CallContext(
             transaction: transaction.id, timeout: environment.timeouts.acceptance, idempotencyKey: transaction.id)
         let began = NIODeadline.now()
         let octets = spool.octets
+        let asked = request
         call {
-            try await acceptance.accept(request, message: message, context)
+            try await acceptance.accept(asked, message: message, context)
         } then: { handler, result in
             switch result {
             case .success(let reply):
-                handler.machine.accepted(reply.statuses)
                 handler.knowledge.replied(reply.receipts)
-            case .failure(let refusal): handler.machine.notAccepted(Replies.peerFailure(refusal.failure))
+                if !reply.statuses.contains(where: { $0.code / 100 == 2 }) { handler.refused(transaction) }
+                handler.machine.accepted(reply.statuses)
+            case .failure(let refusal):
+                handler.refused(transaction)
+                handler.machine.notAccepted(Replies.peerFailure(refusal.failure))
             }
         } afterwards: { handler, result in
             handler.environment.metrics.acceptanceTime.recordNanoseconds((NIODeadline.now() - began).nanoseconds)
             let statuses = (try? result.get())?.statuses ?? []
             handler.record(transaction, octets, code: statuses.map { $0.code }.max() ?? 451)
         }
+    }
+
+    /// Nobody knows what a transaction that failed has left behind; the session remembers some, and then ends.
+    private func refused(_ transaction: Transaction) {
+        knowledge.refused(transaction.id)
+        if knowledge.denied.count >= ClientKnowledge.deniedLimit { machine.endAfterReply() }
     }
 
     /// Counts and logs what became of a transaction.

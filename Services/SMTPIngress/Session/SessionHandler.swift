@@ -2,6 +2,7 @@ import Contracts
 import Logging
 import NIOCore
 import SMTPSyntax
+import ServiceRuntime
 import Settlement
 import TransportSecurity
 
@@ -21,7 +22,7 @@ final class SessionHandler: ChannelInboundHandler {
     private var context: ChannelHandlerContext?
     private var end = ConnectionEndObserver()
     /// What the client surely knows of our replies.
-    var knowledge = ClientKnowledge()
+    var knowledge = ClientKnowledge(at: WallClock.microseconds)
     private var spool: MessageSpool?
     /// A transaction whose last octets are being written to the spool.
     private var finishing: Transaction?
@@ -187,7 +188,9 @@ final class SessionHandler: ChannelInboundHandler {
         while true {
             switch machine.next(&inbound) {
             case .read:
-                if machine.takePrompt(), inbound.readableBytes == 0 { knowledge.prompted() }
+                if machine.takePrompt(), inbound.readableBytes == 0 {
+                    knowledge.prompted(at: WallClock.microseconds)
+                }
                 flush(context)
                 if inbound.readableBytes == 0 { inbound = ByteBuffer() }
                 if hasInputEnded { return finish(context) }

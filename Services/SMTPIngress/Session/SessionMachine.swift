@@ -79,6 +79,8 @@ struct SessionMachine: Sendable {
     var hasStaleContent = false
     /// The last reply is one that a client must read before it goes on.
     var hasPrompted = false
+    /// The session is to end with the reply to the content in hand.
+    private(set) var endsAfterReply = false
 
     var errorCount = 0
     var idleCommandCount = 0
@@ -162,6 +164,11 @@ struct SessionMachine: Sendable {
     /// The service is to end: what is in hand is finished, what is idle ends now.
     mutating func drain() {
         isDraining = true
+    }
+
+    /// Too much went wrong on this connection: the reply to the content in hand is the last but one.
+    mutating func endAfterReply() {
+        endsAfterReply = true
     }
 
     /// The connection is gone: nobody hears us any more.

@@ -24,14 +24,12 @@ struct ClientEndpoint: Sendable, Hashable {
 extension SessionMachine {
     /// The request that hands a transaction over.
     func acceptRequest(
-        _ transaction: Transaction, client: ClientEndpoint, connection: TransactionID, octets: Int, digest: [UInt8],
-        receivedAt: Int64
+        _ transaction: Transaction, client: ClientEndpoint, octets: Int, digest: [UInt8], receivedAt: Int64
     ) -> AcceptRequest {
         var request = AcceptRequest()
         request.door = settings.kind.door
         request.client.address = client.address
         request.client.port = UInt32(client.port)
-        request.client.connectionID.append(contentsOf: connection.octets)
         request.client.greeting = greeting?.name ?? ""
         request.client.withProtocol = protocolName(isInternational: transaction.parameters.smtputf8)
         if let tls {

@@ -86,7 +86,7 @@ struct CommitBatch: Sendable {
         }
         var changes: [MailboxKey: Int64] = [:]
         for row in rows {
-            let (position, outcome, mailboxID, uidValidity, uid, modseq, firstID) = try row.decode(
+            let (position, outcome, mailboxID, uidValidity, uid, modseq, copyID) = try row.decode(
                 Int.self, Int.self, Int64?.self, Int64?.self, Int64?.self, Int64?.self, DatabaseUUID?.self)
             guard places.indices.contains(position - 1) else {
                 throw DatabaseError(.badResult, "a result for a disposition that was not asked for")
@@ -107,10 +107,12 @@ struct CommitBatch: Sendable {
                 let key = MailboxKey(accountID: disposition.accountID, mailboxID: mailboxID)
                 changes[key] = max(changes[key] ?? 0, modseq)
             }
-            if result.outcome == .done, let id = firstID ?? Optional(commits[place.commit].transaction) {
+            if result.outcome == .done {
+                let transaction = commits[place.commit].transaction
                 result.receipt.accountID = disposition.accountID
                 result.receipt.fingerprints = disposition.fingerprints.map { .init($0.readableBytesView) }
-                result.receipt.transactionID = .init(id.octets)
+                result.receipt.transactionID = .init(transaction.octets)
+                result.copyID = .init((copyID ?? transaction).octets)
             }
             outcomes[place.commit].reply.results[place.disposition] = result
         }
@@ -183,6 +185,10 @@ private struct DispositionColumns {
     private var otherFingerprints: [ByteBuffer] = []
     private var transactions: [DatabaseUUID] = []
     private var connections: [DatabaseUUID?] = []
+    private var ordinals: [Int32] = []
+    private var beganAt: [Int64] = []
+    private var receivedAt: [Int64] = []
+    private var denied: [ByteBuffer] = []
     private var absorbs: [Bool] = []
     private var dispositions: [Int16] = []
     private var contentIDs: [Int64] = []
@@ -217,6 +223,10 @@ private struct DispositionColumns {
             disposition.fingerprints.dropFirst().reduce(into: ByteBuffer()) { $0.writeImmutableBuffer($1) })
         transactions.append(commit.transaction)
         connections.append(commit.origin.connection)
+        ordinals.append(commit.origin.ordinal)
+        beganAt.append(commit.origin.beganAt)
+        receivedAt.append(commit.origin.receivedAt)
+        denied.append(commit.origin.denied)
         absorbs.append(commit.absorbsRepetitions)
         dispositions.append(Int16(clamping: index))
         contentIDs.append(contentID)
@@ -252,8 +262,9 @@ private struct DispositionColumns {
 
     var command: Command {
         CommitStatements.commit(
-            accountIDs, fingerprints, otherFingerprints, transactions, connections, absorbs, dispositions, contentIDs,
-            sizes, mailboxes, fallBacks, flags, keywords, internalDates, domains, smtputf8, binaryMIME, entrances,
+            accountIDs, fingerprints, otherFingerprints, transactions, connections, ordinals, beganAt,
+            receivedAt, denied, absorbs, dispositions, contentIDs, sizes, mailboxes, fallBacks, flags, keywords,
+            internalDates, domains, smtputf8, binaryMIME, entrances,
             clients, identities, reversePaths, forwardPaths, messageIDs)
     }
 }

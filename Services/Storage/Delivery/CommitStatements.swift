@@ -20,9 +20,9 @@ enum CommitStatements {
     static let commit = Statement(
         """
         SELECT * FROM mail.commit_dispositions(
-            $1::bigint[], $2::bytea[], $3::bytea[], $4::uuid[], $5::uuid[], $6::boolean[], $7::smallint[],
-            $8::bigint[], $9::bigint[], $10::text[], $11::boolean[], $12::bigint[], $13::text[], $14::timestamptz[],
-            $15::text[], $16::boolean[], $17::boolean[], $18::smallint[], $19::text[], $20::text[], $21::text[],
-            $22::text[], $23::text[])
+            $1::bigint[], $2::bytea[], $3::bytea[], $4::uuid[], $5::uuid[], $6::integer[], $7::bigint[],
+            $8::bigint[], $9::bytea[], $10::boolean[], $11::smallint[], $12::bigint[], $13::bigint[], $14::text[],
+            $15::boolean[], $16::bigint[], $17::text[], $18::timestamptz[], $19::text[], $20::boolean[],
+            $21::boolean[], $22::smallint[], $23::text[], $24::text[], $25::text[], $26::text[], $27::text[])
         """)
 }

@@ -44,6 +44,12 @@ struct PreparedOrigin: Sendable {
     let reversePath: String
     /// Nil for a message that no client's connection brought.
     let connection: DatabaseUUID?
+    let ordinal: Int32
+    /// Microseconds since 1970.
+    let beganAt: Int64
+    let receivedAt: Int64
+    /// The ids of transactions that the connection's client was told to have failed, one behind the other.
+    let denied: ByteBuffer
 
     init(_ origin: Origin) {
         entrance = Int16(clamping: origin.entrance.rawValue)
@@ -51,6 +57,10 @@ struct PreparedOrigin: Sendable {
         identity = origin.identity.isEmpty ? nil : origin.identity.withoutNull
         reversePath = origin.reversePath.withoutNull
         connection = DatabaseUUID(octets: origin.connectionID)
+        ordinal = Int32(clamping: origin.ordinal)
+        beganAt = origin.beganAt
+        receivedAt = origin.receivedAt
+        denied = origin.denied.reduce(into: ByteBuffer()) { if $1.count == 16 { $0.writeBytes($1) } }
     }
 }
 

@@ -39,25 +39,27 @@ struct ContentRemoval: Sendable {
         )
         SELECT (SELECT count(*) FROM due), (SELECT count(*) FROM removed)
         """)
-    /// A receipt that was settled goes once no request can be on its way any more that it would answer. One that never
-    /// was goes when no client repeats any more; the ledger says so.
+    /// The receipts of a copy go together: once it was settled and no request can be on its way any more that began before;
+    /// or, when it never was, once no client repeats any more. The ledger says so then.
     private static let receipts = Statement(
         """
-        WITH due AS (
-            SELECT account_id, fingerprint, transaction_id FROM mail.receipts
-            WHERE created_at < now() - make_interval(secs => $2)
-                AND (settled_at < now() - make_interval(secs => $2) OR created_at < now() - make_interval(secs => $1))
-            ORDER BY account_id, fingerprint, transaction_id LIMIT \(receiptPortion) FOR UPDATE SKIP LOCKED
+        WITH due AS MATERIALIZED (
+            SELECT DISTINCT c.account_id, c.fingerprint, c.copy_id FROM (
+                SELECT r.account_id, r.fingerprint, r.copy_id FROM mail.receipts r
+                WHERE r.created_at < now() - make_interval(secs => $2)
+                    AND (r.settled_at < now() - make_interval(secs => $2)
+                        OR r.created_at < now() - make_interval(secs => $1))
+                LIMIT \(receiptPortion)) c
         ), gone AS (
             DELETE FROM mail.receipts r USING due d
-            WHERE r.account_id = d.account_id AND r.fingerprint = d.fingerprint
-                AND r.transaction_id = d.transaction_id
-            RETURNING r.transaction_id, r.account_id, r.settled_at
+            WHERE r.account_id = d.account_id AND r.fingerprint = d.fingerprint AND r.copy_id = d.copy_id
+            RETURNING r.transaction_id, r.copy_id, r.account_id, r.settled_at
         ), noted AS (
             INSERT INTO mail.ledger (transaction_id, event, account_id)
-            SELECT DISTINCT transaction_id, 6, nullif(account_id, 0) FROM gone WHERE settled_at IS NULL
+            SELECT copy_id, 6, nullif(account_id, 0) FROM gone
+            GROUP BY copy_id, account_id HAVING bool_and(settled_at IS NULL)
         )
-        SELECT count(*) FROM gone
+        SELECT count(*) FROM due
         """)
     private static let callReceipts = Statement(
         "DELETE FROM mail.call_receipts WHERE created_at < now() - make_interval(secs => $1)")
@@ -77,7 +79,7 @@ struct ContentRemoval: Sendable {
         while true {
             let rows = try await pool.run(
                 Self.receipts(receiptAge.inSeconds, receiptMemory.inSeconds), deadline: .now + .seconds(30))
-            guard let gone = try rows.first?.decode(0, as: Int.self), gone == Self.receiptPortion else { break }
+            guard let gone = try rows.first?.decode(0, as: Int.self), gone > 0 else { break }
         }
         try await pool.run(Self.callReceipts(receiptAge.inSeconds), deadline: .now + .seconds(30))
         return total

@@ -9,8 +9,10 @@ CREATE TABLE mail.receipts (
     account_id     bigint NOT NULL,
     fingerprint    bytea NOT NULL,
     transaction_id uuid NOT NULL,
+    copy_id        uuid NOT NULL,
     connection_id  uuid,
-    claimed_by     uuid,
+    ordinal        integer NOT NULL,
+    received_at    bigint NOT NULL,
     mailbox_id     bigint,
     uid_validity   bigint,
     uid            bigint,
@@ -23,13 +25,14 @@ CREATE TABLE mail.receipts (
 ALTER TABLE mail.receipts ALTER COLUMN fingerprint SET STORAGE PLAIN;
 CREATE INDEX receipts_by_time ON mail.receipts USING brin (created_at) WITH (autosummarize = on);
 COMMENT ON TABLE mail.receipts IS
-    'Deliveries whose client may not know that they happened; and for a while those that it knows of, so that a request that was delayed on its way inside finds that its work is done.';
+    'A row for each transaction that a copy answered: the one that made it, and every repetition. It goes when no client repeats any more, or some time after a client is known to have read the reply.';
 COMMENT ON COLUMN mail.receipts.account_id IS 'Whose copy; 0 for one that left for another server.';
 COMMENT ON COLUMN mail.receipts.fingerprint IS 'SHA-256 over reverse-path, forward-path and the message as received.';
-COMMENT ON COLUMN mail.receipts.transaction_id IS 'The transaction that made the copy.';
-COMMENT ON COLUMN mail.receipts.connection_id IS
-    'The client''s connection: the one that made the copy, or the last one that repeated it. Null never stands for a repetition.';
-COMMENT ON COLUMN mail.receipts.claimed_by IS 'The last transaction that was recognised as a repetition of this one.';
+COMMENT ON COLUMN mail.receipts.transaction_id IS 'The transaction that was answered.';
+COMMENT ON COLUMN mail.receipts.copy_id IS 'The transaction that made the copy.';
+COMMENT ON COLUMN mail.receipts.connection_id IS 'The client''s connection. A copy whose maker has none here stands for no repetition.';
+COMMENT ON COLUMN mail.receipts.ordinal IS 'Which transaction of its connection it is.';
+COMMENT ON COLUMN mail.receipts.received_at IS 'When the message was whole, microseconds since 1970: a settled copy stands for what began earlier.';
 COMMENT ON COLUMN mail.receipts.mailbox_id IS 'Where it was stored; null when it was queued, as the next three.';
 COMMENT ON COLUMN mail.receipts.uid_validity IS 'The mailbox''s.';
 COMMENT ON COLUMN mail.receipts.uid IS 'The message''s; it may be gone by now.';
@@ -121,9 +124,17 @@ SELECT mail.make_ledger_partitions(2);
 --
 -- What makes it exact: the locks of the accounts come first, and every later statement sees what was committed before.
 -- Two commits of the same delivery therefore meet there, and the second finds the receipt of the first.
+--
+-- A copy answers a transaction with the same fingerprint instead of a second copy being stored, when
+-- - it has answered that transaction before; or
+-- - it *stands open* to it: no earlier transaction of the same connection was answered by that copy with anything but a
+--   failure (`denied` names those that were: they may have been committed all the same), and no client is known to have
+--   read of it, except of transactions that were whole only after this one began: then this one was overtaken.
+-- The rules are those of Tests/Models, which says for each what goes wrong without it.
 CREATE FUNCTION mail.commit_dispositions(
     account_ids bigint[], fingerprints bytea[], other_fingerprints bytea[], transactions uuid[], connections uuid[],
-    absorbs boolean[], dispositions smallint[], content_ids bigint[], sizes bigint[], mailbox_names text[],
+    ordinals integer[], began_at bigint[], received_at bigint[], denied bytea[], absorbs boolean[],
+    dispositions smallint[], content_ids bigint[], sizes bigint[], mailbox_names text[],
     falls_back boolean[], flag_bits bigint[], keyword_lists text[], internal_dates timestamptz[], domains text[],
     smtputf8 boolean[], binary_mime boolean[], doors smallint[], clients text[], identities text[],
     reverse_paths text[], forward_paths text[], message_ids text[]
@@ -138,6 +149,7 @@ DECLARE
     i integer := 1;
     k integer;
     octet integer;
+    the_fingerprint bytea;
     -- The account, the mailbox and the receipt that were looked up; null when there is none.
     owner_id bigint;
     octets_allowed bigint;
@@ -147,7 +159,6 @@ DECLARE
     box_id bigint;
     box_validity bigint;
     box_keywords text[];
-    known_fingerprint bytea;
     known_id uuid;
     known_box bigint;
     known_validity bigint;
@@ -213,22 +224,33 @@ BEGIN
                 modseq := NULL;
                 first_id := NULL;
 
-                -- Has it happened before? A receipt of this very transaction is the answer whatever its state. One of
-                -- another connection stands for this delivery as long as that connection's client may not know.
+                -- Has it happened before?
                 octet := 1;
                 LOOP
-                    SELECT r.fingerprint, r.transaction_id, r.mailbox_id, r.uid_validity, r.uid, r.modseq,
-                        r.transaction_id = transactions[i] OR coalesce(r.claimed_by = transactions[i], false)
-                    INTO known_fingerprint, known_id, known_box, known_validity, known_uid, known_modseq, is_own
+                    the_fingerprint := CASE WHEN octet = 1 THEN fingerprints[i]
+                        ELSE substring(other_fingerprints[i] FROM octet - 32 FOR 32) END;
+                    SELECT r.copy_id, r.mailbox_id, r.uid_validity, r.uid, r.modseq, r.transaction_id = transactions[i]
+                    INTO known_id, known_box, known_validity, known_uid, known_modseq, is_own
                     FROM mail.receipts r
-                    WHERE r.account_id = account_ids[i]
-                        AND r.fingerprint = CASE WHEN octet = 1 THEN fingerprints[i]
-                            ELSE substring(other_fingerprints[i] FROM octet - 32 FOR 32) END
-                        AND (r.transaction_id = transactions[i] OR r.claimed_by = transactions[i]
-                            OR r.settled_at IS NULL AND r.connection_id <> connections[i])
-                    ORDER BY (r.transaction_id = transactions[i] OR coalesce(r.claimed_by = transactions[i], false)) DESC,
-                        r.transaction_id
-                    LIMIT 1;
+                    WHERE r.account_id = account_ids[i] AND r.fingerprint = the_fingerprint
+                    ORDER BY (r.transaction_id = transactions[i]) DESC LIMIT 1;
+                    IF known_id IS NOT NULL AND NOT is_own THEN
+                        -- Rare: there are copies of this delivery. Does the oldest of those that stand open answer it?
+                        SELECT c.copy_id, c.mailbox_id, c.uid_validity, c.uid, c.modseq
+                        INTO known_id, known_box, known_validity, known_uid, known_modseq
+                        FROM mail.receipts c
+                        WHERE c.account_id = account_ids[i] AND c.fingerprint = the_fingerprint
+                            AND c.transaction_id = c.copy_id AND c.connection_id IS NOT NULL
+                            AND connections[i] IS NOT NULL
+                            AND NOT EXISTS (
+                                SELECT FROM mail.receipts r
+                                WHERE r.account_id = c.account_id AND r.fingerprint = c.fingerprint
+                                    AND r.copy_id = c.copy_id
+                                    AND (r.connection_id = connections[i] AND r.ordinal < ordinals[i]
+                                            AND position(uuid_send(r.transaction_id) IN denied[i]) = 0
+                                        OR r.settled_at IS NOT NULL AND r.received_at <= began_at[i]))
+                        ORDER BY c.transaction_id LIMIT 1;
+                    END IF;
                     EXIT WHEN known_id IS NOT NULL OR octet > length(other_fingerprints[i]);
                     octet := octet + 32;
                 END LOOP;
@@ -242,15 +264,17 @@ BEGIN
                         modseq := known_modseq;
                         first_id := known_id;
                         IF NOT is_own THEN
-                            -- From now on it is this connection's client that may not know.
-                            UPDATE mail.receipts r SET connection_id = connections[i], claimed_by = transactions[i]
-                            WHERE r.account_id = account_ids[i] AND r.fingerprint = known_fingerprint
-                                AND r.transaction_id = known_id;
+                            INSERT INTO mail.receipts (
+                                account_id, fingerprint, transaction_id, copy_id, connection_id, ordinal, received_at,
+                                mailbox_id, uid_validity, uid, modseq)
+                            VALUES (
+                                account_ids[i], the_fingerprint, transactions[i], known_id, connections[i], ordinals[i],
+                                received_at[i], known_box, known_validity, known_uid, known_modseq);
                             INSERT INTO mail.ledger (
                                 transaction_id, event, disposition, first_id, account_id, octets, door, client,
                                 identity, reverse_path, forward_path, message_id)
                             VALUES (
-                                transactions[i], 3, dispositions[i], first_id, account_ids[i], sizes[i], doors[i],
+                                transactions[i], 3, dispositions[i], known_id, account_ids[i], sizes[i], doors[i],
                                 clients[i], identities[i], reverse_paths[i], forward_paths[i], message_ids[i]);
                         END IF;
                     END IF;
@@ -263,8 +287,11 @@ BEGIN
                     VALUES (
                         transactions[i], dispositions[i], content_ids[i], reverse_paths[i], forward_paths[i],
                         domains[i], smtputf8[i], binary_mime[i]);
-                    INSERT INTO mail.receipts (account_id, fingerprint, transaction_id, connection_id)
-                    VALUES (account_ids[i], fingerprints[i], transactions[i], connections[i]);
+                    INSERT INTO mail.receipts (
+                        account_id, fingerprint, transaction_id, copy_id, connection_id, ordinal, received_at)
+                    VALUES (
+                        account_ids[i], fingerprints[i], transactions[i], transactions[i], connections[i], ordinals[i],
+                        received_at[i]);
                     INSERT INTO mail.ledger (
                         transaction_id, event, disposition, account_id, octets, door, client, identity, reverse_path,
                         forward_path, message_id)
@@ -273,6 +300,7 @@ BEGIN
                         identities[i], reverse_paths[i], forward_paths[i], message_ids[i]);
                     used := used || content_ids[i];
                     outcome := 1;
+                    first_id := transactions[i];
                     RETURN NEXT;
                 ELSE
                     bits := flag_bits[i];
@@ -349,9 +377,10 @@ BEGIN
                     FROM unnest(kept) WITH ORDINALITY AS n (i, place);
                 END IF;
                 INSERT INTO mail.receipts (
-                    account_id, fingerprint, transaction_id, connection_id, mailbox_id, uid_validity, uid, modseq)
-                SELECT account_ids[n.i], fingerprints[n.i], transactions[n.i], connections[n.i], box_id, box_validity,
-                    new_uid + n.place, new_modseq
+                    account_id, fingerprint, transaction_id, copy_id, connection_id, ordinal, received_at, mailbox_id,
+                    uid_validity, uid, modseq)
+                SELECT account_ids[n.i], fingerprints[n.i], transactions[n.i], transactions[n.i], connections[n.i],
+                    ordinals[n.i], received_at[n.i], box_id, box_validity, new_uid + n.place, new_modseq
                 FROM unnest(kept) WITH ORDINALITY AS n (i, place);
                 INSERT INTO mail.ledger (
                     transaction_id, event, disposition, account_id, mailbox_id, uid, octets, door, client, identity,
@@ -388,9 +417,10 @@ BEGIN
     FOR k IN 1..last LOOP
         CONTINUE WHEN length(other_fingerprints[k]) = 0;
         INSERT INTO mail.receipts (
-            account_id, fingerprint, transaction_id, connection_id, mailbox_id, uid_validity, uid, modseq)
-        SELECT r.account_id, substring(other_fingerprints[k] FROM n FOR 32), r.transaction_id, r.connection_id,
-            r.mailbox_id, r.uid_validity, r.uid, r.modseq
+            account_id, fingerprint, transaction_id, copy_id, connection_id, ordinal, received_at, mailbox_id,
+            uid_validity, uid, modseq)
+        SELECT r.account_id, substring(other_fingerprints[k] FROM n FOR 32), r.transaction_id, r.copy_id,
+            r.connection_id, r.ordinal, r.received_at, r.mailbox_id, r.uid_validity, r.uid, r.modseq
         FROM mail.receipts r, generate_series(1, length(other_fingerprints[k]), 32) AS n
         WHERE r.account_id = account_ids[k] AND r.fingerprint = fingerprints[k] AND r.transaction_id = transactions[k]
         ON CONFLICT DO NOTHING;

@@ -274,6 +274,16 @@ public nonisolated struct Origin: Sendable {
   /// receipts are kept is refused. 0 when that does not matter.
   public var receivedAt: Int64 = 0
 
+  /// Which transaction of its connection it is.
+  public var ordinal: UInt32 = 0
+
+  /// When the last reply was sent that the client must have read before it sent this message: from then on it can have
+  /// been meant as a new one. Microseconds since 1970-01-01 UTC.
+  public var beganAt: Int64 = 0
+
+  /// Transactions of this connection that were answered with a failure, 16 octets each. They may have been committed.
+  public var denied: [Data] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -351,6 +361,9 @@ public nonisolated struct CommitReply: Sendable {
     /// Clears the value of `receipt`. Subsequent reads from it will return its default value.
     public mutating func clearReceipt() {self._receipt = nil}
 
+    /// The transaction that made the copy: another one than the caller's when this is a repetition.
+    public var copyID: Data = Data()
+
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
     public init() {}
@@ -372,7 +385,7 @@ public nonisolated struct ReceiptKey: Sendable {
 
   public var fingerprints: [Data] = []
 
-  /// The transaction that made the copy: another one than the caller's when this delivery was a repetition.
+  /// The transaction that was answered.
   public var transactionID: Data = Data()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -712,7 +725,7 @@ nonisolated extension Disposition.Enqueue: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension Origin: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "Origin"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}entrance\0\u{3}client_address\0\u{1}identity\0\u{3}reverse_path\0\u{3}connection_id\0\u{3}received_at\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}entrance\0\u{3}client_address\0\u{1}identity\0\u{3}reverse_path\0\u{3}connection_id\0\u{3}received_at\0\u{1}ordinal\0\u{3}began_at\0\u{1}denied\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -726,6 +739,9 @@ nonisolated extension Origin: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
       case 4: try { try decoder.decodeSingularStringField(value: &self.reversePath) }()
       case 5: try { try decoder.decodeSingularBytesField(value: &self.connectionID) }()
       case 6: try { try decoder.decodeSingularInt64Field(value: &self.receivedAt) }()
+      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.ordinal) }()
+      case 8: try { try decoder.decodeSingularInt64Field(value: &self.beganAt) }()
+      case 9: try { try decoder.decodeRepeatedBytesField(value: &self.denied) }()
       default: break
       }
     }
@@ -750,6 +766,15 @@ nonisolated extension Origin: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
     if self.receivedAt != 0 {
       try visitor.visitSingularInt64Field(value: self.receivedAt, fieldNumber: 6)
     }
+    if self.ordinal != 0 {
+      try visitor.visitSingularUInt32Field(value: self.ordinal, fieldNumber: 7)
+    }
+    if self.beganAt != 0 {
+      try visitor.visitSingularInt64Field(value: self.beganAt, fieldNumber: 8)
+    }
+    if !self.denied.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.denied, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -760,6 +785,9 @@ nonisolated extension Origin: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
     if lhs.reversePath != rhs.reversePath {return false}
     if lhs.connectionID != rhs.connectionID {return false}
     if lhs.receivedAt != rhs.receivedAt {return false}
+    if lhs.ordinal != rhs.ordinal {return false}
+    if lhs.beganAt != rhs.beganAt {return false}
+    if lhs.denied != rhs.denied {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -881,7 +909,7 @@ nonisolated extension CommitReply: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension CommitReply.Result: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = CommitReply.protoMessageName + ".Result"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}outcome\0\u{3}mailbox_id\0\u{3}uid_validity\0\u{1}uid\0\u{1}modseq\0\u{1}receipt\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}outcome\0\u{3}mailbox_id\0\u{3}uid_validity\0\u{1}uid\0\u{1}modseq\0\u{1}receipt\0\u{3}copy_id\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -895,6 +923,7 @@ nonisolated extension CommitReply.Result: SwiftProtobuf.Message, SwiftProtobuf._
       case 4: try { try decoder.decodeSingularUInt32Field(value: &self.uid) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.modseq) }()
       case 6: try { try decoder.decodeSingularMessageField(value: &self._receipt) }()
+      case 7: try { try decoder.decodeSingularBytesField(value: &self.copyID) }()
       default: break
       }
     }
@@ -923,6 +952,9 @@ nonisolated extension CommitReply.Result: SwiftProtobuf.Message, SwiftProtobuf._
     try { if let v = self._receipt {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
     } }()
+    if !self.copyID.isEmpty {
+      try visitor.visitSingularBytesField(value: self.copyID, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -933,6 +965,7 @@ nonisolated extension CommitReply.Result: SwiftProtobuf.Message, SwiftProtobuf._
     if lhs.uid != rhs.uid {return false}
     if lhs.modseq != rhs.modseq {return false}
     if lhs._receipt != rhs._receipt {return false}
+    if lhs.copyID != rhs.copyID {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -107,7 +107,7 @@ struct MachineRun {
             machine.authenticationAnswered((try? AuthenticationAnswer(FakePeers.respond(request))) ?? .unavailable)
         case .accept(let transaction):
             let request = machine.acceptRequest(
-                transaction, client: ClientEndpoint(address: "192.0.2.1", port: 4_242), connection: .next(),
+                transaction, client: ClientEndpoint(address: "192.0.2.1", port: 4_242),
                 octets: content.readableBytes, digest: [], receivedAt: 0)
             let message = content
             content = ByteBuffer()

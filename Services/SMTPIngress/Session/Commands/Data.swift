@@ -111,5 +111,6 @@ extension SessionMachine {
         // The content was handed over or forgotten already.
         transaction = nil
         phase = .commands
+        if endsAfterReply { sayLast(Replies.tooManyFailures) }
     }
 }
