@@ -134,7 +134,11 @@ let package = Package(
 
         .target(
             name: "TestSupport",
-            dependencies: ["Messaging", "Contracts", nioCore, nioPosix, logging],
+            dependencies: [
+                "Messaging", "Contracts", "MailMessage", "SMTPSyntax", "TransportSecurity", "Cryptography", "SASL",
+                nioCore,
+                nioPosix, logging,
+            ],
             path: "Tests/TestSupport", swiftSettings: strict),
         .executableTarget(
             name: "MessagingBenchmark", dependencies: ["Messaging", "CZeroMQ", nioCore, logging],

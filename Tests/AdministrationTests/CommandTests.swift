@@ -2,6 +2,7 @@ import ArgumentParser
 import Contracts
 import Foundation
 import Messaging
+import TestSupport
 import Testing
 
 @testable import Administration
