@@ -164,5 +164,14 @@ let package = Package(
         tests("Authentication", ["TestSupport"]),
         tests("Storage", ["TestSupport"]),
         tests("Administration", ["TestSupport"]),
+        // The executables are dependencies so that they are built; the tests start them as processes.
+        .testTarget(
+            name: "ExecutableTests",
+            dependencies: [
+                "SMTPIngress", "IMAPAccess", "ContentProcessing", "Authentication", "Storage", "Administration",
+                "TestSupport", "Contracts", "Messaging", "ServiceRuntime", "TransportSecurity", "Cryptography", "SASL",
+                nioCore, nioPosix,
+            ],
+            path: "Tests/ExecutableTests", swiftSettings: strict),
     ]
 )
