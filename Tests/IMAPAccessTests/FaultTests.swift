@@ -1,6 +1,7 @@
 import Contracts
 import Messaging
 import NIOCore
+import ServiceRuntime
 import TestSupport
 import Testing
 
@@ -130,6 +131,21 @@ import Testing
             #expect(lines.count == 31)
             await client.close()
             await other.close()
+        }
+    }
+
+    @Test("A port that somebody else has stops the start with a line that names it", .timeLimit(.minutes(1)))
+    func portTaken() async throws {
+        try await TestServer.run { server in
+            let port = try #require(server.plain.port)
+            let listener = Listener(
+                places: [(.network(host: "127.0.0.1", port: port), false)], services: server.services,
+                eventLoops: TestServer.eventLoops)
+            await #expect {
+                try await listener.run()
+            } throws: {
+                ($0 as? StartRefusal)?.reason.hasPrefix("cannot listen at 127.0.0.1:\(port): ") == true
+            }
         }
     }
 
