@@ -71,7 +71,7 @@ struct CommandProcessTests {
             let page = try #require(try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
             let services = try #require(page["services"] as? [[String: Any]])
             #expect(services.map { $0["service"] as? String } == ["storage", "authentication"])
-            #expect(services.map { $0["ready"] as? Bool } == [true, false])
+            #expect(services.map { $0["ready"] as? Bool } == [true, false], "\(run.output)")
             house.configuration.withLock { $0.sections["administration"] = ["expected: [storage, imap-access]"] }
             let other = try await house.run(.command, ["status"])
             #expect(other.end == .exited(69))

@@ -166,11 +166,11 @@ struct StorageProcessTests {
     @Test("says that it is unavailable while PostgreSQL is away, and commits within two seconds of its return")
     func databaseAway() async throws {
         let cluster = try await PostgreSQLCluster.separate()
-        try await StorageHouse.run(on: try cluster.database()) { storage in
+        try await StorageHouse.run(on: try await blocking { try cluster.database() }) { storage in
             let alice = try await storage.account("alice@example.test")
             try await storage.deliver("Subject: before\r\n\r\n", to: alice)
             try await expectPromptReturn(of: "PostgreSQL") {
-                try cluster.kill()
+                try await blocking { try cluster.kill() }
             } meanwhile: { () async throws in
                 await #expect {
                     try await storage.commit("Subject: away\r\n\r\n", [.store(alice)], timeout: .seconds(3))
@@ -178,7 +178,7 @@ struct StorageProcessTests {
                     ($0 as? MessagingError)?.isTemporary == true
                 }
             } comeBack: {
-                try cluster.start()
+                try await blocking { try cluster.start() }
             } isServed: {
                 (try? await storage.deliver("Subject: after\r\n\r\n", to: alice)) != nil
             }
@@ -189,13 +189,13 @@ struct StorageProcessTests {
     @Test("starts before PostgreSQL is there, says what it waits for, and needs no restart when it comes")
     func startsAlone() async throws {
         let cluster = try await PostgreSQLCluster.separate()
-        let database = try cluster.database()
-        try cluster.kill()
+        let database = try await blocking { try cluster.database() }
+        try await blocking { try cluster.kill() }
         try await StorageHouse.run(on: database, isReady: false) { storage in
             try await eventually("the service to say what it waits for") {
                 storage.running.errors.contains("PostgreSQL: ")
             }
-            try cluster.start()
+            try await blocking { try cluster.start() }
             try await storage.running.untilReady()
             try await storage.house.untilReached()
             let alice = try await storage.account("alice@example.test")

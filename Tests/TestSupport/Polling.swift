@@ -1,3 +1,5 @@
+import Dispatch
+
 /// Why a test cannot go on.
 public struct TestFailure: Error, CustomStringConvertible {
     /// In words.
@@ -5,6 +7,14 @@ public struct TestFailure: Error, CustomStringConvertible {
 
     /// A failure in words.
     public init(_ description: String) { self.description = description }
+}
+
+/// Runs what blocks, such as waiting for a program, on a thread of its own. Swift's concurrent pool has few threads, and
+/// what other tests do at the same time needs them.
+public func blocking<Answer: Sendable>(_ body: @escaping @Sendable () throws -> Answer) async throws -> Answer {
+    try await withCheckedThrowingContinuation { continuation in
+        DispatchQueue.global().async { continuation.resume(with: Result { try body() }) }
+    }
 }
 
 /// Asks again and again until there is an answer, and returns it; fails when there is none in time. The one way in which

@@ -11,16 +11,14 @@ public final class PostgreSQLCluster: Sendable {
     public let directory: String
     private let janitor: Janitor
 
-    private static let started = Task { try PostgreSQLCluster() }
+    private static let started = Task { try await separate() }
 
     /// The cluster that all suites of this process share.
     public static func shared() async throws -> PostgreSQLCluster { try await started.value }
 
     /// A cluster of the test's own, which it may stop; made without holding up other tests.
     public static func separate() async throws -> PostgreSQLCluster {
-        try await withCheckedThrowingContinuation { continuation in
-            DispatchQueue.global().async { continuation.resume(with: Result { try PostgreSQLCluster() }) }
-        }
+        try await blocking { try PostgreSQLCluster() }
     }
 
     private let isDurable: Bool
@@ -100,7 +98,8 @@ public struct PostgreSQLDatabase: Sendable {
 
     /// A new database of the shared cluster.
     public static func fresh() async throws -> PostgreSQLDatabase {
-        try await PostgreSQLCluster.shared().database()
+        let cluster = try await PostgreSQLCluster.shared()
+        return try await blocking { try cluster.database() }
     }
 
     /// How a service connects, as the role of this name.
@@ -119,6 +118,10 @@ public struct PostgreSQLDatabase: Sendable {
             ] + arguments
         ).trimmingCharacters(in: .whitespacesAndNewlines)
     }
+
+    /// As `query`, without holding up other tests.
+    @discardableResult
+    public func answer(_ sql: String) async throws -> String { try await blocking { try query(sql) } }
 
     /// Runs SQL as the superuser.
     @discardableResult

@@ -61,7 +61,7 @@ final class House: Sendable {
     static func run(_ body: (House) async throws -> Void) async throws {
         await permits.take()
         defer { permits.giveBack() }
-        let house = try House()
+        let house = try await blocking { try House() }
         do {
             try await body(house)
         } catch {
@@ -82,15 +82,17 @@ final class House: Sendable {
             defer { inhabitants = Inhabitants() }
             return inhabitants
         }
-        for started in last.started {
-            started.process.signal(SIGKILL)
-            started.process.wait()
-            try? FileManager.default.removeItem(atPath: "\(path)/processes/\(started.process.processID)")
+        for started in last.started { started.process.signal(SIGKILL) }
+        try? await blocking { [path] in
+            for process in last.started.map(\.process) {
+                process.wait()
+                try? FileManager.default.removeItem(atPath: "\(path)/processes/\(process.processID)")
+            }
         }
         for client in last.clients { await client.close() }
         for stub in last.stubs { await stub.stop() }
         for context in last.contexts.values { await context.shutdown() }
-        janitor.dismiss()
+        try? await blocking { [janitor] in janitor.dismiss() }
     }
 
     // MARK: Programs

@@ -57,7 +57,7 @@ struct RunningExecutable: Sendable {
     /// kill -9, and its end.
     func kill() async throws {
         process.signal(SIGKILL)
-        #expect(try await end() == .killed(SIGKILL))
+        #expect(try await end() == .killed(SIGKILL), "\(errors)")
     }
 
     /// SIGTERM: it is to finish what it has in hand and leave.
