@@ -135,7 +135,11 @@ let package = Package(
 
         .target(
             name: "TestSupport",
-            dependencies: ["Messaging", "Contracts", nioCore, nioPosix, logging],
+            dependencies: [
+                "Messaging", "Contracts", "MailMessage", "SMTPSyntax", "TransportSecurity", "Cryptography", "SASL",
+                nioCore,
+                nioPosix, logging,
+            ],
             path: "Tests/TestSupport", swiftSettings: strict),
         .executableTarget(
             name: "MessagingBenchmark", dependencies: ["Messaging", "CZeroMQ", nioCore, logging],
@@ -162,5 +166,14 @@ let package = Package(
         tests("Authentication", ["TestSupport"]),
         tests("Storage", ["TestSupport"]),
         tests("Administration", ["TestSupport"]),
+        // The executables are dependencies so that they are built; the tests start them as processes.
+        .testTarget(
+            name: "ExecutableTests",
+            dependencies: [
+                "SMTPIngress", "IMAPAccess", "ContentProcessing", "Authentication", "Storage", "Administration",
+                "TestSupport", "Contracts", "Messaging", "ServiceRuntime", "TransportSecurity", "Cryptography", "SASL",
+                nioCore, nioPosix,
+            ],
+            path: "Tests/ExecutableTests", swiftSettings: strict),
     ]
 )

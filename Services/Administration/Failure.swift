@@ -45,7 +45,7 @@ struct Failure: Error, Equatable {
         switch error {
         case let failure as Failure: self = failure
         case let error as ConfigurationError:
-            self.init(.configuration, error.description, advice: "Another file: --config FILE or MARTLET_CONFIG.")
+            self.init(.configuration, error.description)
         case let error as StartRefusal: self.init(.configuration, error.description)
         case let error as MessagingError: self = Self.words(for: error)
         default: self.init(.other, "\(error)")

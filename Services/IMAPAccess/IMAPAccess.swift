@@ -48,7 +48,8 @@ enum IMAPAccess {
             return try TLSContext(
                 server: TLSServerConfiguration(certificateChainFile: certificate, privateKeyFile: key))
         } catch {
-            throw StartRefusal("\(error)")
+            let name = error.file == key ? "key" : "certificate"
+            throw StartRefusal("imap-access.tls.\(name): \(error)")
         }
     }
 

@@ -7,6 +7,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import ServiceLifecycle
+import ServiceRuntime
 import TransportSecurity
 
 /// Accepts connections at some addresses and runs a session for each until the service is told to stop.
@@ -14,11 +15,20 @@ import TransportSecurity
 /// Sockets carry SO_REUSEPORT, so that replicas share a port and the kernel spreads connections among them.
 struct Listener: Service {
     /// Where connections come from.
-    enum Place: Sendable {
+    enum Place: Sendable, CustomStringConvertible {
         case network(host: String, port: Int)
         case unix(path: String)
         /// A socket that the supervisor opened.
         case activated(CInt)
+
+        /// As the configuration names it.
+        var description: String {
+            switch self {
+            case .network(let host, let port): ListenAddress.network(host: host, port: port).description
+            case .unix(let path): ListenAddress.unix(path: path).description
+            case .activated(let descriptor): "the supervisor's socket \(descriptor)"
+            }
+        }
     }
 
     let places: [(place: Place, implicitTLS: Bool)]
@@ -51,7 +61,7 @@ struct Listener: Service {
             }
         } catch {
             for channel in channels { try? await channel.close() }
-            throw error
+            throw StartRefusal("cannot listen at \(places[channels.count].place): \(error)")
         }
         bound(channels.map(\.localAddress))
         let listening = channels

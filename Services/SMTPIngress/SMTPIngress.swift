@@ -39,7 +39,8 @@ enum SMTPIngress {
                 server: TLSServerConfiguration(
                     certificateChainFile: certificate.chain, privateKeyFile: certificate.key))
         } catch {
-            throw StartRefusal("tls.certificate: \(error)")
+            let name = error.file == certificate.key ? "key" : "certificate"
+            throw StartRefusal("smtp-ingress.tls.\(name): \(error)")
         }
     }
 }

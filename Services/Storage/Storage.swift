@@ -39,39 +39,43 @@ struct StorageWork: Service {
     let logger: Logger
 
     private enum Part {
-        case migration
+        case migration(StartRefusal?)
         case work
     }
 
     func run() async throws {
-        try await withGracefulShutdownHandler {
-            try await withThrowingTaskGroup(of: Part.self) { group in
+        let refusal = await withGracefulShutdownHandler {
+            await withTaskGroup(of: Part.self) { group in
                 group.addTask {
                     await self.engine.run()
                     return .work
                 }
-                group.addTask {
-                    try await self.migrate()
-                    return .migration
+                group.addTask { .migration(await self.migrate()) }
+                var refusal: StartRefusal?
+                // The end of the work is the end of all; that of the migration is the beginning, unless it is refused.
+                // The work is ended only when the refusal is known here, so that neither can overtake the other.
+                while case .migration(let reason) = await group.next() {
+                    refusal = reason
+                    if reason != nil { engine.close() }
                 }
-                // The end of the work is the end of all; that of the migration is the beginning.
-                while case .migration = try await group.next() {}
                 group.cancelAll()
+                return refusal
             }
         } onGracefulShutdown: {
             engine.close()
         }
+        if let refusal { throw refusal }
     }
 
-    private func migrate() async throws {
+    private func migrate() async -> StartRefusal? {
         do {
             try await engine.prepareSchema(logger: logger)
             schema.ready()
+            return nil
         } catch is CancellationError {
-            return
+            return nil
         } catch {
-            engine.close()
-            throw StartRefusal("\(error)")
+            return StartRefusal("\(error)")
         }
     }
 }

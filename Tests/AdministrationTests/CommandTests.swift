@@ -2,6 +2,8 @@ import ArgumentParser
 import Contracts
 import Foundation
 import Messaging
+import ServiceRuntime
+import TestSupport
 import Testing
 
 @testable import Administration
@@ -274,6 +276,15 @@ struct FailureTests {
         } catch {
             #expect(Failure(error).status == status)
         }
+    }
+
+    @Test("A configuration that cannot be used is told in one line")
+    func configuration() {
+        let failure = Failure(
+            ConfigurationError(place: "martlet.yaml:3", key: "timeout", problem: "expected a time, found \"soon\""))
+        #expect(failure.status == .configuration)
+        #expect(
+            failure.text(json: false) == "martlet: martlet.yaml:3: timeout: expected a time, found \"soon\"\n")
     }
 
     @Test("In JSON it has a code, a message and advice")

@@ -10,11 +10,11 @@ import Testing
 @testable import Authentication
 
 /// A real service over a real PostgreSQL, asked through the contracts' clients.
-struct Harness {
+struct Harness: AuthenticationCaller {
     let database: PostgreSQLDatabase
     let engine: AuthenticationEngine
-    let sasl: SaslClient
-    let accounts: AccountsClient
+    let sasl: any Sasl
+    let accounts: any Accounts
     private let pair: MessagingPair
     private let work: Task<Void, Never>
 
@@ -46,66 +46,4 @@ struct Harness {
         work.cancel()
         await work.value
     }
-
-    func set(_ password: String, for address: String, id: Int64 = 1) async throws -> Bool {
-        try await accounts.setPassword(
-            .with {
-                $0.accountID = id
-                $0.address = address
-                $0.password = password
-            }, CallContext(idempotencyKey: .next())
-        ).replaced
-    }
-
-    /// A whole login, as ingress would relay it.
-    func login(
-        _ mechanism: Mechanism, _ name: String, _ password: String, authorization: String = "",
-        client: String = "192.0.2.1", overTLS: Bool = true, clientBindings: [SASL.ChannelBinding] = [],
-        serverBindings: [SASL.ChannelBinding] = [], offered: [Mechanism] = [], then other: Harness? = nil
-    ) async throws -> Outcome {
-        var exchange = ClientExchange(
-            mechanism, claim: Claim(name: name, authorization: authorization), password: password, offered: offered,
-            channelBindings: clientBindings)
-        let initial = try exchange.initialResponse()
-        var reply = try await sasl.start(
-            .with {
-                $0.mechanism = mechanism.rawValue
-                if let initial { $0.initialResponse = Data(initial) }
-                $0.service = "smtp"
-                $0.clientAddress = client
-                $0.overTls = overTLS
-                $0.channelBindings = serverBindings.map { binding in
-                    .with {
-                        $0.type = binding.type
-                        $0.octets = Data(binding.octets)
-                    }
-                }
-            }, CallContext())
-        while true {
-            switch reply.step {
-            case .success(let success):
-                try exchange.succeeded(
-                    additionalData: success.hasAdditionalData ? Array(success.additionalData) : nil)
-                return .identity(success.identity.accountID, success.identity.address)
-            case .failure(let failure):
-                return .failure(failure)
-            case .challenge(let challenge):
-                let response = try exchange.challenged(Array(challenge))
-                let sealed = reply.exchange
-                reply = try await (other ?? self).sasl.respond(
-                    .with {
-                        $0.exchange = sealed
-                        $0.response = Data(response)
-                        $0.clientAddress = client
-                    }, CallContext())
-            case nil:
-                throw MessagingError(.malformed, "no step")
-            }
-        }
-    }
-}
-
-enum Outcome: Equatable {
-    case identity(Int64, String)
-    case failure(SaslFailure)
 }

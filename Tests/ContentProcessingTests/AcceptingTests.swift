@@ -4,6 +4,7 @@ import Foundation
 import MailMessage
 import Messaging
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import ContentProcessing

@@ -2,6 +2,7 @@ import Contracts
 import Cryptography
 import Messaging
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import ContentProcessing

@@ -1,6 +1,8 @@
 import Contracts
 import Messaging
 import NIOCore
+import ServiceRuntime
+import TestSupport
 import Testing
 
 @testable import IMAPAccess
@@ -64,7 +66,7 @@ import Testing
                 + "d APPEND Sent {\(message.utf8.count)+}\r\n\(message)\r\ne IDLE\r\nDONE\r\nf LOGOUT\r\n"
             let octets = Array(session.utf8)
             for length in stride(from: 0, through: octets.count, by: 1) {
-                let client = try await TestClient(server.plain, on: TestServer.eventLoops)
+                let client = try await IMAPClient(server.plain, on: TestServer.eventLoops)
                 try? await client.send(Array(octets[..<length]))
                 if length % 2 == 0 { await client.reset() } else { await client.close() }
             }
@@ -132,6 +134,21 @@ import Testing
         }
     }
 
+    @Test("A port that somebody else has stops the start with a line that names it", .timeLimit(.minutes(1)))
+    func portTaken() async throws {
+        try await TestServer.run { server in
+            let port = try #require(server.plain.port)
+            let listener = Listener(
+                places: [(.network(host: "127.0.0.1", port: port), false)], services: server.services,
+                eventLoops: TestServer.eventLoops)
+            await #expect {
+                try await listener.run()
+            } throws: {
+                ($0 as? StartRefusal)?.reason.hasPrefix("cannot listen at 127.0.0.1:\(port): ") == true
+            }
+        }
+    }
+
     @Test("The service stops: idle sessions get BYE, a command in hand is finished", .timeLimit(.minutes(1)))
     func drain() async throws {
         try await TestServer.run { server in
@@ -159,10 +176,6 @@ import Testing
 extension TestServer {
     /// Waits until no session is left.
     func untilIdle() async throws {
-        let end = ContinuousClock.now + .seconds(20)
-        while listener.sessions.count > 0 {
-            guard ContinuousClock.now < end else { throw TestFailure("\(listener.sessions.count) sessions are left") }
-            try await Task.sleep(for: .milliseconds(5))
-        }
+        try await eventually("the end of \(listener.sessions.count) sessions") { listener.sessions.count == 0 }
     }
 }

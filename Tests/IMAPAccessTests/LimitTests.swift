@@ -1,4 +1,5 @@
 import NIOCore
+import TestSupport
 import Testing
 import TransportSecurity
 
@@ -55,7 +56,7 @@ import TransportSecurity
         limits.sessionsPerAddress = 2
         try await TestServer.run(limits: limits) { server in
             let (first, second) = (try await server.connect(), try await server.connect())
-            let third = try await TestClient(server.plain, on: TestServer.eventLoops)
+            let third = try await IMAPClient(server.plain, on: TestServer.eventLoops)
             #expect(try await third.line().hasPrefix("* BYE"))
             try await third.untilEnd()
             await third.close()
@@ -139,10 +140,10 @@ import TransportSecurity
         var limits = Limits()
         limits.unauthenticatedTimeout = .milliseconds(200)
         try await TestServer.run(limits: limits) { server in
-            let silent = try await TestClient(server.secure, on: TestServer.eventLoops)
+            let silent = try await IMAPClient(server.secure, on: TestServer.eventLoops)
             try await silent.untilEnd()
             await silent.close()
-            let plain = try await TestClient(server.secure, on: TestServer.eventLoops)
+            let plain = try await IMAPClient(server.secure, on: TestServer.eventLoops)
             try await plain.send("a NOOP\r\n")
             try await plain.untilEnd()
             await plain.close()

@@ -1,4 +1,5 @@
 import MailMessage
+import TestSupport
 import Testing
 
 @testable import IMAPAccess

@@ -142,6 +142,16 @@ final class Gate: Sendable {
     }
 }
 
+/// Asks again until the condition holds; fails the test by the deadline otherwise.
+func eventually(within limit: Duration = .seconds(60), _ condition: () async -> Bool) async -> Bool {
+    let deadline = ContinuousClock.now.advanced(by: limit)
+    while ContinuousClock.now < deadline {
+        if await condition() { return true }
+        try? await Task.sleep(for: .milliseconds(2))
+    }
+    return await condition()
+}
+
 /// The code of the messaging error that the body throws.
 func code(_ body: () async throws -> Void) async -> MessagingError.Code? {
     do {

@@ -42,7 +42,7 @@ import Testing
         #expect(try await client.command("Subject: x\r\n\r\ntext\r\n.").code == 250)
         #expect(ingress.record.settled.isEmpty)
         try await body(client)
-        #expect(await eventually { ingress.registry.count == 0 })
+        try await eventually("the session to be over") { ingress.registry.count == 0 }
         await ingress.stop()
         let known = ingress.record.accepted.map { $0.context.transaction.octets }
         #expect(ingress.record.settled.allSatisfy { known.contains($0) })
@@ -104,7 +104,7 @@ import Testing
         try await client.send(message + message)
         #expect(try await client.codes(8).last == "250 2.0.0")
         await client.reset()
-        #expect(await eventually { ingress.registry.count == 0 })
+        try await eventually("the session to be over") { ingress.registry.count == 0 }
         await ingress.stop()
         #expect(ingress.record.accepted.count == 2 && ingress.record.settled.isEmpty)
     }
@@ -138,7 +138,7 @@ import Testing
         try await client.finish()
         gate.open()
         #expect(try await client.reply().code == 250)
-        #expect(await eventually { ingress.registry.count == 0 })
+        try await eventually("the session to be over") { ingress.registry.count == 0 }
         await ingress.stop()
         #expect(ingress.record.settled.isEmpty)
     }

@@ -1,5 +1,6 @@
 import Contracts
 import Messaging
+import TestSupport
 import Testing
 
 @testable import Storage

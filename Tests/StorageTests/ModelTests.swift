@@ -1,6 +1,7 @@
 import Contracts
 import Messaging
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import Storage

@@ -2,6 +2,7 @@ import Contracts
 import Messaging
 import NIOCore
 import ServiceRuntime
+import TestSupport
 import Testing
 
 @testable import Storage

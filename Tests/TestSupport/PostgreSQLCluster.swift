@@ -1,29 +1,25 @@
 import Foundation
-import Synchronization
 
 /// A private PostgreSQL for tests: a cluster of its own in a temporary directory, reached by a unix socket only.
 ///
 /// It is gone when this process is, however that ends: a janitor process waits for the end of a pipe whose other end
 /// only this process has, then stops the server and removes the directory.
 public final class PostgreSQLCluster: Sendable {
-    /// What went wrong, with the program's own words.
-    public struct Failure: Error, CustomStringConvertible {
-        /// The words.
-        public let description: String
-    }
-
     /// Where the server's programs are.
     private static let programs = "/usr/lib/postgresql/15/bin"
     /// Where the cluster and its socket are.
     public let directory: String
-    private let janitor: FileHandle
+    private let janitor: Janitor
 
-    /// Held while a pipe is made and while a program starts, so that no program inherits the janitor's pipe.
-    private static let spawning = Mutex(())
-    private static let started = Task { try PostgreSQLCluster() }
+    private static let started = Task { try await separate() }
 
     /// The cluster that all suites of this process share.
     public static func shared() async throws -> PostgreSQLCluster { try await started.value }
+
+    /// A cluster of the test's own, which it may stop; made without holding up other tests.
+    public static func separate() async throws -> PostgreSQLCluster {
+        try await blocking { try PostgreSQLCluster() }
+    }
 
     private let isDurable: Bool
 
@@ -32,8 +28,17 @@ public final class PostgreSQLCluster: Sendable {
         self.isDurable = isDurable
         directory = "/tmp/martlet-postgresql-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        janitor = try Self.startJanitor(directory)
-        if geteuid() == 0 { try Self.run("chown", ["postgres", directory]) }
+        janitor = try Janitor(
+            of: directory,
+            script: """
+                if [ -f "$0/data/postmaster.pid" ]; then
+                    server=$(head -n 1 "$0/data/postmaster.pid")
+                    kill -QUIT "$server"
+                    while kill -0 "$server" 2>/dev/null; do sleep 0.05; done
+                fi
+                rm -rf "$0"
+                """)
+        if geteuid() == 0 { try ChildProcess.run("chown", ["postgres", directory]) }
         try asServer(
             "\(Self.programs)/initdb",
             [
@@ -66,7 +71,7 @@ public final class PostgreSQLCluster: Sendable {
     /// Makes an empty database with Martlet's roles and schemas.
     public func database() throws -> PostgreSQLDatabase {
         let name = "test_\(UInt64.random(in: 0...UInt64.max))"
-        try Self.run("\(Self.programs)/createdb", ["--host", directory, "--username", "postgres", name])
+        try ChildProcess.run("\(Self.programs)/createdb", ["--host", directory, "--username", "postgres", name])
         let database = PostgreSQLDatabase(cluster: self, name: name)
         let tree = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
@@ -76,73 +81,11 @@ public final class PostgreSQLCluster: Sendable {
 
     private func asServer(_ program: String, _ arguments: [String]) throws {
         if geteuid() == 0 {
-            try Self.run(
+            try ChildProcess.run(
                 "setpriv", ["--reuid", "postgres", "--regid", "postgres", "--init-groups", program] + arguments)
         } else {
-            try Self.run(program, arguments)
+            try ChildProcess.run(program, arguments)
         }
-    }
-
-    private static func startJanitor(_ directory: String) throws -> FileHandle {
-        let (input, janitor) = try spawning.withLock { _ in
-            var ends: [Int32] = [-1, -1]
-            guard pipe(&ends) == 0 else { throw Failure(description: "no pipe: error \(errno)") }
-            for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-            return (ends[0], ends[1])
-        }
-        defer { close(input) }
-        let script = """
-            trap '' INT TERM HUP
-            cat >/dev/null
-            if [ -f "$0/data/postmaster.pid" ]; then
-                server=$(head -n 1 "$0/data/postmaster.pid")
-                kill -QUIT "$server"
-                while kill -0 "$server" 2>/dev/null; do sleep 0.05; done
-            fi
-            rm -rf "$0"
-            """
-        _ = try spawn("sh", ["-c", script, directory], input: input, output: nil)
-        return FileHandle(fileDescriptor: janitor, closeOnDealloc: true)
-    }
-
-    /// Runs a program to its end.
-    @discardableResult
-    static func run(_ program: String, _ arguments: [String]) throws -> String {
-        // A file, not a pipe: a server that is started keeps its standard output.
-        let file = "/tmp/martlet-output-\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
-        defer { unlink(file) }
-        let child = try spawn(program, arguments, input: nil, output: file)
-        var status: Int32 = 0
-        while waitpid(child, &status, 0) < 0 && errno == EINTR {}
-        let text = (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""
-        guard status == 0 else {
-            throw Failure(description: "\(program) \(arguments.joined(separator: " ")): \(text)")
-        }
-        return text
-    }
-
-    /// Starts a program with nothing of this process but what is named here: Foundation's `Process` waits for the end
-    /// of a socket that its child inherits, and a server that the child leaves behind would keep it open.
-    private static func spawn(
-        _ program: String, _ arguments: [String], input: Int32?, output: String?
-    ) throws -> pid_t {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        if let input {
-            posix_spawn_file_actions_adddup2(&actions, input, 0)
-        } else {
-            posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-        }
-        posix_spawn_file_actions_addopen(&actions, 1, output ?? "/dev/null", O_WRONLY | O_CREAT | O_APPEND, 0o600)
-        posix_spawn_file_actions_adddup2(&actions, 1, 2)
-        // The server's user may not enter the folder that the tests run in.
-        let words = (["env", "--chdir=/tmp", program] + arguments).map { strdup($0) }
-        defer { words.forEach { free($0) } }
-        var child: pid_t = 0
-        let code = spawning.withLock { _ in posix_spawnp(&child, "env", &actions, nil, words + [nil], environ) }
-        guard code == 0 else { throw Failure(description: "\(program) does not start: error \(code)") }
-        return child
     }
 }
 
@@ -155,7 +98,8 @@ public struct PostgreSQLDatabase: Sendable {
 
     /// A new database of the shared cluster.
     public static func fresh() async throws -> PostgreSQLDatabase {
-        try await PostgreSQLCluster.shared().database()
+        let cluster = try await PostgreSQLCluster.shared()
+        return try await blocking { try cluster.database() }
     }
 
     /// How a service connects, as the role of this name.
@@ -166,7 +110,7 @@ public struct PostgreSQLDatabase: Sendable {
     /// Runs psql as the superuser; returns what it prints, unaligned and without headers.
     @discardableResult
     public func psql(_ arguments: [String]) throws -> String {
-        try PostgreSQLCluster.run(
+        try ChildProcess.run(
             "psql",
             [
                 "--host", cluster.directory, "--username", "postgres", "--dbname", name, "--no-psqlrc", "--quiet",
@@ -174,6 +118,10 @@ public struct PostgreSQLDatabase: Sendable {
             ] + arguments
         ).trimmingCharacters(in: .whitespacesAndNewlines)
     }
+
+    /// As `query`, without holding up other tests.
+    @discardableResult
+    public func answer(_ sql: String) async throws -> String { try await blocking { try query(sql) } }
 
     /// Runs SQL as the superuser.
     @discardableResult

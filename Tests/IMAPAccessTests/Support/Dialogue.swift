@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A file of Dialogues: what clients send and what must come back.
@@ -48,9 +49,9 @@ struct Dialogue: Sendable, CustomTestStringConvertible {
     }
 
     func play(on server: TestServer) async throws {
-        var clients: [Int: TestClient] = [:]
+        var clients: [Int: IMAPClient] = [:]
         var skipping: Set<Int> = []
-        func client(_ number: Int) throws -> TestClient {
+        func client(_ number: Int) throws -> IMAPClient {
             guard let client = clients[number] else { throw TestFailure("session \(number) was not begun") }
             return client
         }

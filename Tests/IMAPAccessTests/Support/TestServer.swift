@@ -80,29 +80,24 @@ struct TestServer: Sendable {
     }
 
     /// A client that has read the greeting.
-    func connect() async throws -> TestClient {
-        let client = try await TestClient(plain, on: Self.eventLoops)
+    func connect() async throws -> IMAPClient {
+        let client = try await IMAPClient(plain, on: Self.eventLoops)
         _ = try await client.line()
         return client
     }
 
     /// A client that has logged in, over implicit TLS.
-    func login() async throws -> TestClient {
-        let client = try await TestClient(secure, on: Self.eventLoops, tls: true)
+    func login() async throws -> IMAPClient {
+        let client = try await IMAPClient(secure, on: Self.eventLoops, tls: true)
         _ = try await client.line()
         _ = try await client.ok("LOGIN \(MemorySasl.address) \"\(MemorySasl.password)\"")
         return client
     }
 
     /// A client that has logged in and selected a mailbox.
-    func select(_ name: String = "INBOX") async throws -> TestClient {
+    func select(_ name: String = "INBOX") async throws -> IMAPClient {
         let client = try await login()
         _ = try await client.ok("SELECT \(name)")
         return client
     }
-}
-
-struct TestFailure: Error, CustomStringConvertible {
-    let description: String
-    init(_ description: String) { self.description = description }
 }

@@ -1,5 +1,4 @@
 import Contracts
-import Foundation
 import Logging
 import Messaging
 import NIOCore
@@ -12,146 +11,9 @@ import TransportSecurity
 
 @testable import SMTPIngress
 
-/// What the stubbed peers saw.
-final class PeerRecord: Sendable {
-    struct Accepted: Sendable {
-        var request: AcceptRequest
-        var message: ByteBuffer
-        var context: CallContext
-    }
-
-    private struct State {
-        var accepted: [Accepted] = []
-        var questions: [[String]] = []
-        var saslStarts: [SaslStartRequest] = []
-        var settled: [[UInt8]] = []
-    }
-
-    private let state = Mutex(State())
-
-    var accepted: [Accepted] { state.withLock { $0.accepted } }
-    var questions: [[String]] { state.withLock { $0.questions } }
-    var saslStarts: [SaslStartRequest] { state.withLock { $0.saslStarts } }
-    /// The ids of the transactions whose clients are known to have read the reply.
-    var settled: [[UInt8]] { state.withLock { $0.settled } }
-
-    func accept(_ accepted: Accepted) { state.withLock { $0.accepted.append(accepted) } }
-    func ask(_ addresses: [String]) { state.withLock { $0.questions.append(addresses) } }
-    func start(_ request: SaslStartRequest) { state.withLock { $0.saslStarts.append(request) } }
-    func settle(_ transactions: [[UInt8]]) { state.withLock { $0.settled += transactions } }
-}
-
-struct RecordingDirectory: Directory {
-    let record: PeerRecord
-
-    func resolve(_ request: ResolveRequest, _ context: CallContext) async throws -> ResolveReply {
-        record.ask(request.addresses)
-        var reply = ResolveReply()
-        reply.resolutions = try FakePeers.resolve(request.addresses)
-        return reply
-    }
-}
-
-struct RecordingAcceptance: Acceptance {
-    let record: PeerRecord
-    /// Is waited for before each answer.
-    var gate: Gate?
-
-    func accept(_ request: AcceptRequest, message: Payload, _ context: CallContext) async throws -> AcceptReply {
-        let octets = try await message.collect(upTo: 1 << 30)
-        await gate?.pass()
-        var reply = AcceptReply()
-        reply.statuses = try FakePeers.accept(request, octets)
-        reply.receipts = [
-            ReceiptKey.with {
-                $0.fingerprints = [request.messageDigest]
-                $0.transactionID = .init(context.transaction.octets)
-            }
-        ]
-        record.accept(.init(request: request, message: octets, context: context))
-        return reply
-    }
-}
-
-struct RecordingDelivery: Delivery {
-    let record: PeerRecord
-
-    func commit(
-        _ request: CommitRequest, payload: [ByteBuffer], _ context: CallContext
-    ) async throws -> CommitReply { throw MessagingError(.unknownMethod) }
-
-    func settle(_ request: SettleRequest, _ context: CallContext) async throws -> SettleReply {
-        record.settle(request.settlements.flatMap { $0.receipts.map { Array($0.transactionID) } })
-        return SettleReply()
-    }
-}
-
-struct RecordingSasl: Sasl {
-    let record: PeerRecord
-
-    func mechanisms(_ request: SaslMechanismsRequest, _ context: CallContext) async throws -> SaslMechanismsReply {
-        var reply = SaslMechanismsReply()
-        reply.mechanisms = ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"]
-        return reply
-    }
-
-    func start(_ request: SaslStartRequest, _ context: CallContext) async throws -> SaslStepReply {
-        record.start(request)
-        return try FakePeers.start(request)
-    }
-
-    func respond(_ request: SaslRespondRequest, _ context: CallContext) async throws -> SaslStepReply {
-        try FakePeers.respond(request)
-    }
-}
-
-/// Something to wait at until a test opens it.
-final class Gate: Sendable {
-    private let state = Mutex<(isOpen: Bool, waiters: [CheckedContinuation<Void, Never>], arrivals: Int)>(
-        (false, [], 0))
-
-    func pass() async {
-        await withCheckedContinuation { continuation in
-            let isOpen = state.withLock { state in
-                state.arrivals += 1
-                if !state.isOpen { state.waiters.append(continuation) }
-                return state.isOpen
-            }
-            if isOpen { continuation.resume() }
-        }
-    }
-
-    func open() {
-        let waiters = state.withLock { state in
-            state.isOpen = true
-            defer { state.waiters = [] }
-            return state.waiters
-        }
-        for waiter in waiters { waiter.resume() }
-    }
-
-    /// How many have come here.
-    var arrivals: Int { state.withLock { $0.arrivals } }
-}
-
 /// A certificate for mx.example.test, made once.
 enum Certificate {
-    static let context: TLSContext? = {
-        guard let directory = try? TemporaryDirectory() else { return nil }
-        let chain = "\(directory.path)/cert.pem"
-        let key = "\(directory.path)/key.pem"
-        let openssl = Process()
-        openssl.executableURL = URL(filePath: "/usr/bin/openssl")
-        openssl.arguments = [
-            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
-            "-subj", "/CN=mx.example.test", "-keyout", key, "-out", chain,
-        ]
-        openssl.standardError = FileHandle.nullDevice
-        guard (try? openssl.run()) != nil else { return nil }
-        openssl.waitUntilExit()
-        return try? TLSContext(
-            server: TLSServerConfiguration(certificateChainFile: chain, privateKeyFile: key))
-    }()
+    static let context = try? TestCertificate.context()
 }
 
 /// The service with stubbed peers, over real messaging and real sockets.
@@ -173,7 +35,7 @@ final class Ingress: Sendable {
             [
                 DirectoryServer(RecordingDirectory(record: record)),
                 AcceptanceServer(RecordingAcceptance(record: record, gate: gate)),
-                DeliveryServer(RecordingDelivery(record: record)),
+                DeliveryServer(RecordingSettlements(record: record)),
                 SaslServer(RecordingSasl(record: record)),
             ], handlers: .concurrent)
         return try await Ingress(

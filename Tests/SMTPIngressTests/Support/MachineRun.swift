@@ -2,6 +2,7 @@ import Contracts
 import Messaging
 import NIOCore
 import SMTPSyntax
+import TestSupport
 
 @testable import SMTPIngress
 

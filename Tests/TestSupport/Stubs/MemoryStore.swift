@@ -1,39 +1,38 @@
 import Contracts
 import Foundation
-import MailMessage
 import Messaging
 import NIOCore
 import Synchronization
 
 /// Storage and content processing in memory, faithful to the contracts: what a change does to uids, modseqs, counts and
 /// history is what MailStore.proto says. Faults can be switched on.
-final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
-    struct State {
-        var mailboxes: [MemoryMailbox] = []
-        var subscribedWithoutMailbox: Set<String> = []
-        var nextMailbox: Int64 = 1
-        var nextValidity: UInt32 = 1000
+package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
+    package struct State {
+        package var mailboxes: [MemoryMailbox] = []
+        package var subscribedWithoutMailbox: Set<String> = []
+        package var nextMailbox: Int64 = 1
+        package var nextValidity: UInt32 = 1000
         /// Thrown by every call while it is set.
-        var fault: MessagingError?
+        package var fault: MessagingError?
         /// Octets that fetchOctets gives before it fails once.
-        var failAfterOctets: Int?
+        package var failAfterOctets: Int?
         /// The largest message that was taken; beyond it OVERQUOTA.
-        var quota = Int.max
-        var calls: [String: Int] = [:]
-        var octetsInFlight = 0
-        var abandonedUploads = 0
+        package var quota = Int.max
+        package var calls: [String: Int] = [:]
+        package var octetsInFlight = 0
+        package var abandonedUploads = 0
         /// The connections that messages were appended by, and how many of their receipts are settled.
-        var connections: Set<Data> = []
-        var settledReceipts = 0
+        package var connections: Set<Data> = []
+        package var settledReceipts = 0
     }
 
-    let state = Mutex(State())
+    package let state = Mutex(State())
     /// Told of each change, after it.
-    let changed = Mutex<(@Sendable (MailboxChanged) -> Void)?>(nil)
-    static let accountID: Int64 = 7
-    static let prefix = Array("Received: by martlet.test; Mon, 1 Jan 2024 00:00:00 +0000\r\n".utf8)
+    package let changed = Mutex<(@Sendable (MailboxChanged) -> Void)?>(nil)
+    package static let accountID: Int64 = 7
+    package static let prefix = Array("Received: by martlet.test; Mon, 1 Jan 2024 00:00:00 +0000\r\n".utf8)
 
-    init() {
+    package init() {
         for (name, use) in [("INBOX", ""), ("Sent", "\\Sent"), ("Trash", "\\Trash")] {
             _ = state.withLock { $0.make(name, use) }
         }
@@ -43,7 +42,9 @@ final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
 
     /// Stores a message directly, as a delivery does.
     @discardableResult
-    func deliver(_ text: String, to name: String = "INBOX", flags: [String] = [], date: Int64 = 1_704_067_200_000_000)
+    package func deliver(
+        _ text: String, to name: String = "INBOX", flags: [String] = [], date: Int64 = 1_704_067_200_000_000
+    )
         -> UInt32
     {
         let message = MemoryMessage.parse(Array(text.utf8), prefix: Self.prefix)
@@ -58,13 +59,13 @@ final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         return uid
     }
 
-    func messages(in name: String = "INBOX") -> [MemoryMessage] {
+    package func messages(in name: String = "INBOX") -> [MemoryMessage] {
         state.withLock { state in state.index(of: name).map { state.mailboxes[$0].messages } ?? [] }
     }
 
-    func setFault(_ fault: MessagingError?) { state.withLock { $0.fault = fault } }
+    package func setFault(_ fault: MessagingError?) { state.withLock { $0.fault = fault } }
 
-    func calls(_ name: String) -> Int { state.withLock { $0.calls[name] ?? 0 } }
+    package func calls(_ name: String) -> Int { state.withLock { $0.calls[name] ?? 0 } }
 
     private func publish(_ change: MailboxChanged?) {
         guard let change, let changed = changed.withLock({ $0 }) else { return }
@@ -84,7 +85,9 @@ final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
 
     // MARK: MailStore
 
-    func listMailboxes(_ request: ListMailboxesRequest, _ context: CallContext) async throws -> ListMailboxesReply {
+    package func listMailboxes(_ request: ListMailboxesRequest, _ context: CallContext) async throws
+        -> ListMailboxesReply
+    {
         try call("listMailboxes") { state in
             var reply = ListMailboxesReply()
             reply.mailboxes = state.mailboxes.map(\.described)
@@ -93,7 +96,7 @@ final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         }
     }
 
-    func createMailbox(_ request: CreateMailboxRequest, _ context: CallContext) async throws -> MailboxReply {
+    package func createMailbox(_ request: CreateMailboxRequest, _ context: CallContext) async throws -> MailboxReply {
         try call("createMailbox") { state in
             var reply = MailboxReply()
             reply.outcome = state.index(of: request.name) == nil ? .done : .alreadyExists
@@ -102,7 +105,7 @@ final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         }
     }
 
-    func deleteMailbox(_ request: DeleteMailboxRequest, _ context: CallContext) async throws -> MailboxReply {
+    package func deleteMailbox(_ request: DeleteMailboxRequest, _ context: CallContext) async throws -> MailboxReply {
         try call("deleteMailbox") { state in
             var reply = MailboxReply()
             guard let index = state.index(of: request.name) else {
@@ -120,7 +123,7 @@ final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         }
     }
 
-    func renameMailbox(_ request: RenameMailboxRequest, _ context: CallContext) async throws -> MailboxReply {
+    package func renameMailbox(_ request: RenameMailboxRequest, _ context: CallContext) async throws -> MailboxReply {
         try call("renameMailbox") { state in
             var reply = MailboxReply()
             guard let index = state.index(of: request.from) else {
@@ -149,7 +152,7 @@ final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         }
     }
 
-    func subscribe(_ request: SubscribeRequest, _ context: CallContext) async throws -> MailboxReply {
+    package func subscribe(_ request: SubscribeRequest, _ context: CallContext) async throws -> MailboxReply {
         try call("subscribe") { state in
             if let index = state.index(of: request.name) {
                 state.mailboxes[index].subscribed = request.subscribed
@@ -164,7 +167,7 @@ final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         }
     }
 
-    func view(_ request: ViewRequest, _ context: CallContext) async throws -> ReplyStream<ViewItem> {
+    package func view(_ request: ViewRequest, _ context: CallContext) async throws -> ReplyStream<ViewItem> {
         try call("view") { state in
             let index: Int? =
                 switch request.which {
@@ -199,7 +202,7 @@ final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         }
     }
 
-    func fetch(_ request: FetchRequest, _ context: CallContext) async throws -> ReplyStream<FetchItem> {
+    package func fetch(_ request: FetchRequest, _ context: CallContext) async throws -> ReplyStream<FetchItem> {
         try call("fetch") { state in
             let found = state.mailboxes.first { $0.id == request.mailboxID }?.messages ?? []
             let wanted = found.filter { pairs(request.uids, contain: $0.uid) }
@@ -220,7 +223,7 @@ final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         }
     }
 
-    func fetchOctets(
+    package func fetchOctets(
         _ request: FetchOctetsRequest, _ context: CallContext
     ) async throws -> ReplyStream<FetchOctetsItem> {
         let octets = try call("fetchOctets") { state in
@@ -251,7 +254,7 @@ final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         })
     }
 
-    func storeFlags(_ request: StoreFlagsRequest, _ context: CallContext) async throws -> StoreFlagsReply {
+    package func storeFlags(_ request: StoreFlagsRequest, _ context: CallContext) async throws -> StoreFlagsReply {
         try call("storeFlags") { state in
             var reply = StoreFlagsReply()
             guard let index = state.mailboxes.firstIndex(where: { $0.id == request.mailboxID }) else {
@@ -288,7 +291,7 @@ final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         }
     }
 
-    func copy(_ request: CopyRequest, _ context: CallContext) async throws -> CopyReply {
+    package func copy(_ request: CopyRequest, _ context: CallContext) async throws -> CopyReply {
         let (reply, changes) = try state.withLock { state -> (CopyReply, [MailboxChanged]) in
             state.calls["copy", default: 0] += 1
             if let fault = state.fault { throw fault }
@@ -324,7 +327,7 @@ final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         return reply
     }
 
-    func expunge(_ request: ExpungeRequest, _ context: CallContext) async throws -> ExpungeReply {
+    package func expunge(_ request: ExpungeRequest, _ context: CallContext) async throws -> ExpungeReply {
         try call("expunge") { state in
             var reply = ExpungeReply()
             guard let index = state.mailboxes.firstIndex(where: { $0.id == request.mailboxID }) else {
@@ -343,11 +346,13 @@ final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
 
     // MARK: Acceptance
 
-    func accept(_ request: AcceptRequest, message: Payload, _ context: CallContext) async throws -> AcceptReply {
+    package func accept(_ request: AcceptRequest, message: Payload, _ context: CallContext) async throws -> AcceptReply
+    {
         throw MessagingError(.unknownMethod)
     }
 
-    func append(_ request: AppendRequest, message: Payload, _ context: CallContext) async throws -> AppendReply {
+    package func append(_ request: AppendRequest, message: Payload, _ context: CallContext) async throws -> AppendReply
+    {
         _ = try call("append") { _ in ((), nil) }
         var octets: [UInt8] = []
         do {
@@ -389,54 +394,16 @@ final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
 
     // MARK: Delivery
 
-    func commit(
+    package func commit(
         _ request: CommitRequest, payload: [ByteBuffer], _ context: CallContext
     ) async throws -> CommitReply { throw MessagingError(.unknownMethod) }
 
-    func settle(_ request: SettleRequest, _ context: CallContext) async throws -> SettleReply {
+    package func settle(_ request: SettleRequest, _ context: CallContext) async throws -> SettleReply {
         state.withLock { state in
             for settlement in request.settlements where state.connections.contains(settlement.connectionID) {
                 state.settledReceipts += settlement.receipts.count
             }
         }
         return SettleReply()
-    }
-}
-
-extension MemoryStore.State {
-    func index(of name: String) -> Int? { mailboxes.firstIndex { $0.name == name } }
-
-    mutating func make(_ name: String, _ specialUse: String) -> MemoryMailbox {
-        var mailbox = MemoryMailbox(id: nextMailbox, name: name, uidValidity: nextValidity)
-        mailbox.specialUse = specialUse
-        mailbox.subscribed = subscribedWithoutMailbox.remove(name) != nil
-        nextMailbox += 1
-        nextValidity += 1
-        mailboxes.append(mailbox)
-        return mailbox
-    }
-
-    func change(_ index: Int) -> MailboxChanged {
-        var change = MailboxChanged()
-        change.accountID = MemoryStore.accountID
-        change.mailboxID = mailboxes[index].id
-        change.highestModseq = mailboxes[index].modseq
-        return change
-    }
-}
-
-extension MemoryMessage {
-    static func parse(_ received: [UInt8], prefix: [UInt8]) -> MemoryMessage {
-        var message = MemoryMessage()
-        message.prefix = prefix
-        message.received = received
-        if let parsed = try? MessageParser.parse(received, limits: MIMELimits()) {
-            message.headerOctets = parsed.index.root.header.upperBound
-            message.envelope = parsed.envelopeOctets()
-            message.bodyStructure = parsed.bodyStructureOctets()
-            message.body = parsed.bodyOctets()
-            message.mimeIndex = parsed.index.encoded()
-        }
-        return message
     }
 }

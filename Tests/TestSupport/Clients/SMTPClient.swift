@@ -6,16 +6,16 @@ import Synchronization
 import TransportSecurity
 
 /// The client's side of a session in a test: sends what it is told and reads replies. One task uses it.
-final class SMTPClient {
-    let channel: any Channel
+package final class SMTPClient {
+    package let channel: any Channel
     private var replies: AsyncThrowingStream<Reply, any Error>.Iterator
     private let handshakes: AsyncStream<TLSHandshakeCompleted>
     private let handler: NIOLoopBound<ReplyReader>
     private let tls: TLSContext
 
-    struct Ended: Error {}
+    package struct Ended: Error {}
 
-    static func connect(_ address: SocketAddress, implicitTLS: Bool = false) async throws -> SMTPClient {
+    package static func connect(_ address: SocketAddress, implicitTLS: Bool = false) async throws -> SMTPClient {
         let (replies, continuation) = AsyncThrowingStream.makeStream(of: Reply.self)
         let (handshakes, completed) = AsyncStream.makeStream(of: TLSHandshakeCompleted.self)
         let tls = try TLSContext(client: TLSClientConfiguration(trust: .insecure))
@@ -50,36 +50,36 @@ final class SMTPClient {
     }
 
     /// Sends text as it is.
-    func send(_ text: String) async throws { try await send(ByteBuffer(string: text)) }
+    package func send(_ text: String) async throws { try await send(ByteBuffer(string: text)) }
 
-    func send(_ octets: ByteBuffer) async throws { try await channel.writeAndFlush(octets).get() }
+    package func send(_ octets: ByteBuffer) async throws { try await channel.writeAndFlush(octets).get() }
 
     /// The next reply; throws when the connection ends first.
-    func reply() async throws -> Reply {
+    package func reply() async throws -> Reply {
         guard let reply = try await replies.next() else { throw Ended() }
         return reply
     }
 
     /// The code and enhanced code of the next reply.
-    func code() async throws -> String {
+    package func code() async throws -> String {
         let reply = try await reply()
         return reply.enhanced.map { "\(reply.code) \($0)" } ?? "\(reply.code)"
     }
 
-    func codes(_ count: Int) async throws -> [String] {
+    package func codes(_ count: Int) async throws -> [String] {
         var codes: [String] = []
         for _ in 0..<count { codes.append(try await code()) }
         return codes
     }
 
     /// Sends a line and reads its reply.
-    func command(_ line: String) async throws -> Reply {
+    package func command(_ line: String) async throws -> Reply {
         try await send(line + "\r\n")
         return try await reply()
     }
 
     /// True when the server ends the connection and says nothing more.
-    func endsHere() async -> Bool {
+    package func endsHere() async -> Bool {
         do {
             return try await replies.next() == nil
         } catch {
@@ -88,7 +88,7 @@ final class SMTPClient {
     }
 
     /// STARTTLS, with octets that are sent in the same packet behind it, and the handshake.
-    func startTLS(injecting injected: String = "") async throws -> TLSHandshakeCompleted {
+    package func startTLS(injecting injected: String = "") async throws -> TLSHandshakeCompleted {
         try await send("STARTTLS\r\n" + injected)
         let reply = try await reply()
         guard reply.code == 220 else { throw Ended() }
@@ -98,16 +98,16 @@ final class SMTPClient {
         return try await handshake()
     }
 
-    func handshake() async throws -> TLSHandshakeCompleted {
+    package func handshake() async throws -> TLSHandshakeCompleted {
         for await completed in handshakes { return completed }
         throw Ended()
     }
 
     /// FIN, while replies are still read.
-    func finish() async throws { try await channel.close(mode: .output).get() }
+    package func finish() async throws { try await channel.close(mode: .output).get() }
 
     /// FIN below TLS, without close_notify.
-    func finishTransport() async throws {
+    package func finishTransport() async throws {
         let channel = channel
         try await channel.eventLoop.submit {
             _ = try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
@@ -116,10 +116,10 @@ final class SMTPClient {
         }.get()
     }
 
-    func close() async { try? await channel.close() }
+    package func close() async { try? await channel.close() }
 
     /// RST.
-    func reset() async {
+    package func reset() async {
         if let provider = channel as? any SocketOptionProvider {
             try? await provider.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
         }

@@ -4,20 +4,24 @@ import Messaging
 import Synchronization
 
 /// Authentication in memory: one account, PLAIN and a mechanism of two steps with a last word of the server.
-final class MemorySasl: Sasl, Sendable {
-    let fault = Mutex<MessagingError?>(nil)
-    let bindings = Mutex<[String]>([])
-    static let address = "alice@example.test"
-    static let password = "correct horse"
+package final class MemorySasl: Sasl, Sendable {
+    package let fault = Mutex<MessagingError?>(nil)
+    package let bindings = Mutex<[String]>([])
+    package static let address = "alice@example.test"
+    package static let password = "correct horse"
 
-    func mechanisms(_ request: SaslMechanismsRequest, _ context: CallContext) async throws -> SaslMechanismsReply {
+    package init() {}
+
+    package func mechanisms(_ request: SaslMechanismsRequest, _ context: CallContext) async throws
+        -> SaslMechanismsReply
+    {
         if let fault = fault.withLock({ $0 }) { throw fault }
         var reply = SaslMechanismsReply()
         reply.mechanisms = request.overTls ? ["TEST-STEPS", "PLAIN"] : ["TEST-STEPS"]
         return reply
     }
 
-    func start(_ request: SaslStartRequest, _ context: CallContext) async throws -> SaslStepReply {
+    package func start(_ request: SaslStartRequest, _ context: CallContext) async throws -> SaslStepReply {
         if let fault = fault.withLock({ $0 }) { throw fault }
         bindings.withLock { $0 = request.channelBindings.map(\.type) }
         var reply = SaslStepReply()
@@ -38,7 +42,7 @@ final class MemorySasl: Sasl, Sendable {
         return reply
     }
 
-    func respond(_ request: SaslRespondRequest, _ context: CallContext) async throws -> SaslStepReply {
+    package func respond(_ request: SaslRespondRequest, _ context: CallContext) async throws -> SaslStepReply {
         if let fault = fault.withLock({ $0 }) { throw fault }
         if request.exchange == Data("plain".utf8) { return plain(request.response) }
         var reply = SaslStepReply()

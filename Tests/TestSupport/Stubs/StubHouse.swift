@@ -1,33 +1,29 @@
 import Contracts
 import Messaging
 import Synchronization
-import TestSupport
-import Testing
-
-@testable import Administration
 
 /// The directory and the credentials of a small house, in memory.
-final class StubHouse: Directory, Accounts, MailStore {
-    struct State {
-        var domains: [String] = ["example.test"]
-        var accounts: [AccountRecord] = []
-        var aliases: [String: [String]] = [:]
-        var passwords: [Int64: String] = [:]
+package final class StubHouse: Directory, Accounts, MailStore {
+    package struct State {
+        package var domains: [String] = ["example.test"]
+        package var accounts: [AccountRecord] = []
+        package var aliases: [String: [String]] = [:]
+        package var passwords: [Int64: String] = [:]
         /// What every call to authentication throws.
-        var authenticationError: MessagingError?
+        package var authenticationError: MessagingError?
         /// What every call to storage throws.
-        var storageError: MessagingError?
+        package var storageError: MessagingError?
         /// Accounts that one page holds.
-        var pageSize = 1_000
+        package var pageSize = 1_000
         /// Changes that came without an idempotency key.
-        var changesWithoutKey = 0
+        package var changesWithoutKey = 0
     }
 
-    let state = Mutex(State())
+    package let state = Mutex(State())
 
-    init(_ prepare: (inout State) -> Void = { _ in }) { state.withLock { prepare(&$0) } }
+    package init(_ prepare: (inout State) -> Void = { _ in }) { state.withLock { prepare(&$0) } }
 
-    static func account(_ id: Int64, _ address: String) -> AccountRecord {
+    package static func account(_ id: Int64, _ address: String) -> AccountRecord {
         var record = AccountRecord()
         record.accountID = id
         record.address = address
@@ -51,7 +47,7 @@ final class StubHouse: Directory, Accounts, MailStore {
         }
     }
 
-    func addAccount(_ request: AddAccountRequest, _ context: CallContext) async throws -> AddAccountReply {
+    package func addAccount(_ request: AddAccountRequest, _ context: CallContext) async throws -> AddAccountReply {
         try change(context) { state in
             var reply = AddAccountReply()
             if let known = state.accounts.first(where: { $0.address == request.address }) {
@@ -69,7 +65,7 @@ final class StubHouse: Directory, Accounts, MailStore {
         }
     }
 
-    func findAccount(_ request: FindAccountRequest, _ context: CallContext) async throws -> FindAccountReply {
+    package func findAccount(_ request: FindAccountRequest, _ context: CallContext) async throws -> FindAccountReply {
         try storage { state in
             var reply = FindAccountReply()
             if let known = state.accounts.first(where: { $0.address == request.address }) {
@@ -80,7 +76,9 @@ final class StubHouse: Directory, Accounts, MailStore {
         }
     }
 
-    func removeAccount(_ request: RemoveAccountRequest, _ context: CallContext) async throws -> RemoveAccountReply {
+    package func removeAccount(_ request: RemoveAccountRequest, _ context: CallContext) async throws
+        -> RemoveAccountReply
+    {
         try change(context) { state in
             var reply = RemoveAccountReply()
             reply.removed = state.accounts.contains { $0.address == request.address }
@@ -89,7 +87,8 @@ final class StubHouse: Directory, Accounts, MailStore {
         }
     }
 
-    func listAccounts(_ request: ListAccountsRequest, _ context: CallContext) async throws -> ListAccountsReply {
+    package func listAccounts(_ request: ListAccountsRequest, _ context: CallContext) async throws -> ListAccountsReply
+    {
         try storage { state in
             let all = state.accounts
                 .filter { request.domain.isEmpty || $0.address.hasSuffix("@" + request.domain) }
@@ -102,7 +101,7 @@ final class StubHouse: Directory, Accounts, MailStore {
         }
     }
 
-    func setQuota(_ request: SetQuotaRequest, _ context: CallContext) async throws -> SetQuotaReply {
+    package func setQuota(_ request: SetQuotaRequest, _ context: CallContext) async throws -> SetQuotaReply {
         try change(context) { state in
             var reply = SetQuotaReply()
             for index in state.accounts.indices where state.accounts[index].address == request.address {
@@ -113,7 +112,7 @@ final class StubHouse: Directory, Accounts, MailStore {
         }
     }
 
-    func addDomain(_ request: AddDomainRequest, _ context: CallContext) async throws -> AddDomainReply {
+    package func addDomain(_ request: AddDomainRequest, _ context: CallContext) async throws -> AddDomainReply {
         try change(context) { state in
             var reply = AddDomainReply()
             reply.domain.name = request.name
@@ -123,7 +122,8 @@ final class StubHouse: Directory, Accounts, MailStore {
         }
     }
 
-    func removeDomain(_ request: RemoveDomainRequest, _ context: CallContext) async throws -> RemoveDomainReply {
+    package func removeDomain(_ request: RemoveDomainRequest, _ context: CallContext) async throws -> RemoveDomainReply
+    {
         try change(context) { state in
             var reply = RemoveDomainReply()
             reply.removed = state.domains.contains(request.name)
@@ -132,7 +132,7 @@ final class StubHouse: Directory, Accounts, MailStore {
         }
     }
 
-    func listDomains(_ request: ListDomainsRequest, _ context: CallContext) async throws -> ListDomainsReply {
+    package func listDomains(_ request: ListDomainsRequest, _ context: CallContext) async throws -> ListDomainsReply {
         try storage { state in
             var reply = ListDomainsReply()
             reply.domains = state.domains.map { name in
@@ -145,7 +145,7 @@ final class StubHouse: Directory, Accounts, MailStore {
         }
     }
 
-    func addAlias(_ request: AddAliasRequest, _ context: CallContext) async throws -> AddAliasReply {
+    package func addAlias(_ request: AddAliasRequest, _ context: CallContext) async throws -> AddAliasReply {
         try change(context) { state in
             state.aliases[request.address, default: []] += request.targets
             var reply = AddAliasReply()
@@ -155,7 +155,7 @@ final class StubHouse: Directory, Accounts, MailStore {
         }
     }
 
-    func removeAlias(_ request: RemoveAliasRequest, _ context: CallContext) async throws -> RemoveAliasReply {
+    package func removeAlias(_ request: RemoveAliasRequest, _ context: CallContext) async throws -> RemoveAliasReply {
         try change(context) { state in
             var reply = RemoveAliasReply()
             reply.removed = state.aliases.removeValue(forKey: request.address) != nil
@@ -163,7 +163,7 @@ final class StubHouse: Directory, Accounts, MailStore {
         }
     }
 
-    func listAliases(_ request: ListAliasesRequest, _ context: CallContext) async throws -> ListAliasesReply {
+    package func listAliases(_ request: ListAliasesRequest, _ context: CallContext) async throws -> ListAliasesReply {
         try storage { state in
             var reply = ListAliasesReply()
             reply.aliases = state.aliases.sorted { $0.key < $1.key }.map { address, targets in
@@ -176,7 +176,9 @@ final class StubHouse: Directory, Accounts, MailStore {
         }
     }
 
-    func listMailboxes(_ request: ListMailboxesRequest, _ context: CallContext) async throws -> ListMailboxesReply {
+    package func listMailboxes(_ request: ListMailboxesRequest, _ context: CallContext) async throws
+        -> ListMailboxesReply
+    {
         try storage { _ in
             var inbox = Mailbox()
             inbox.mailboxID = 7
@@ -200,7 +202,7 @@ final class StubHouse: Directory, Accounts, MailStore {
         }
     }
 
-    func setPassword(_ request: SetPasswordRequest, _ context: CallContext) async throws -> SetPasswordReply {
+    package func setPassword(_ request: SetPasswordRequest, _ context: CallContext) async throws -> SetPasswordReply {
         try authentication { state in
             var reply = SetPasswordReply()
             reply.replaced = state.passwords.updateValue(request.password, forKey: request.accountID) != nil
@@ -208,7 +210,7 @@ final class StubHouse: Directory, Accounts, MailStore {
         }
     }
 
-    func removeCredentials(
+    package func removeCredentials(
         _ request: RemoveCredentialsRequest, _ context: CallContext
     ) async throws -> RemoveCredentialsReply {
         try authentication { state in
@@ -218,7 +220,7 @@ final class StubHouse: Directory, Accounts, MailStore {
         }
     }
 
-    func listCredentials(
+    package func listCredentials(
         _ request: ListCredentialsRequest, _ context: CallContext
     ) async throws -> ListCredentialsReply {
         try authentication { state in
@@ -227,43 +229,4 @@ final class StubHouse: Directory, Accounts, MailStore {
             return reply
         }
     }
-}
-
-/// What a command wrote.
-final class Transcript: Sendable {
-    private let parts = Mutex((answer: "", notes: [String]()))
-
-    var answer: String { parts.withLock { $0.answer } }
-    var notes: [String] { parts.withLock { $0.notes } }
-
-    func terminal(
-        json: Bool, input: String = "", secrets: [String]? = nil, reply: String? = nil
-    ) -> Terminal {
-        let remaining = SecretQueue(secrets ?? [])
-        let askSecret: @Sendable (String) -> String? = { _ in remaining.next() }
-        let ask: @Sendable (String) -> String? = { _ in reply }
-        let write: @Sendable (String) -> Void = { [self] text in parts.withLock { $0.answer += text } }
-        let note: @Sendable (String) -> Void = { [self] text in parts.withLock { $0.notes.append(text) } }
-        return Terminal(
-            isJSON: json, write: write, note: note, readInput: { Array(input.utf8) },
-            askSecret: secrets == nil ? nil : askSecret, ask: reply == nil ? nil : ask)
-    }
-
-    private final class SecretQueue: Sendable {
-        private let secrets: Mutex<[String]>
-        init(_ secrets: [String]) { self.secrets = Mutex(secrets) }
-        func next() -> String? { secrets.withLock { $0.isEmpty ? nil : $0.removeFirst() } }
-    }
-}
-
-/// Runs a command line against the house.
-func run(
-    _ arguments: String..., house: StubHouse, input: String = "", secrets: [String]? = nil, reply: String? = nil
-) async throws -> Transcript {
-    let transcript = Transcript()
-    let command = try #require(try Administration.parseAsRoot(arguments) as? any OperatorCommand)
-    try await command.execute(
-        Peers(directory: house, accounts: house, mailStore: house),
-        transcript.terminal(json: arguments.contains("--json"), input: input, secrets: secrets, reply: reply))
-    return transcript
 }

@@ -4,11 +4,11 @@ import NIOPosix
 import TransportSecurity
 
 /// A client that speaks octets: sends what a test writes and reads lines with their literals.
-final class TestClient: Sendable {
-    let channel: any Channel
+package final class IMAPClient: Sendable {
+    package let channel: any Channel
     private let reader: ClientReader
 
-    init(_ address: SocketAddress, on group: any EventLoopGroup, tls: Bool = false) async throws {
+    package init(_ address: SocketAddress, on group: any EventLoopGroup, tls: Bool = false) async throws {
         let reader = ClientReader()
         self.reader = reader
         channel = try await ClientBootstrap(group: group)
@@ -29,30 +29,30 @@ final class TestClient: Sendable {
         try TLSContext(client: TLSClientConfiguration(trust: .insecure))
     }
 
-    func send(_ text: String) async throws {
+    package func send(_ text: String) async throws {
         try await channel.writeAndFlush(ByteBuffer(string: text))
     }
 
-    func send(_ octets: [UInt8]) async throws {
+    package func send(_ octets: [UInt8]) async throws {
         try await channel.writeAndFlush(ByteBuffer(bytes: octets))
     }
 
     /// The next line without its end; a literal and what follows it belong to the line.
-    func line() async throws -> String {
+    package func line() async throws -> String {
         String(decoding: try await reader.line(), as: UTF8.self)
     }
 
     /// The next line, its literals included, as octets.
-    func octets() async throws -> [UInt8] { try await reader.line() }
+    package func octets() async throws -> [UInt8] { try await reader.line() }
 
     /// Sends a command and returns what comes up to and with its tagged response.
-    func command(_ text: String, tag: String = "t") async throws -> [String] {
+    package func command(_ text: String, tag: String = "t") async throws -> [String] {
         try await send("\(tag) \(text)\r\n")
         return try await answer(tag)
     }
 
     /// What comes up to and with a tagged response.
-    func answer(_ tag: String = "t") async throws -> [String] {
+    package func answer(_ tag: String = "t") async throws -> [String] {
         var lines: [String] = []
         while true {
             let line = try await line()
@@ -63,20 +63,20 @@ final class TestClient: Sendable {
 
     /// As `command`, which must end with OK; the tagged line is left out.
     @discardableResult
-    func ok(_ text: String) async throws -> [String] {
+    package func ok(_ text: String) async throws -> [String] {
         let lines = try await command(text)
         guard lines.last?.hasPrefix("t OK") == true else { throw TestFailure("\(text): \(lines)") }
         return Array(lines.dropLast())
     }
 
     /// APPEND with a literal that does not wait.
-    func append(_ message: String, to name: String = "INBOX", flags: String = "") async throws -> [String] {
+    package func append(_ message: String, to name: String = "INBOX", flags: String = "") async throws -> [String] {
         try await send("t APPEND \(name) \(flags){\(message.utf8.count)+}\r\n\(message)\r\n")
         return try await answer()
     }
 
     /// Begins TLS after STARTTLS was answered.
-    func startTLS() async throws {
+    package func startTLS() async throws {
         let context = try Self.insecure()
         try await channel.eventLoop.submit {
             let handlerContext = try self.channel.pipeline.syncOperations.context(handlerType: ClientHandler.self)
@@ -87,12 +87,12 @@ final class TestClient: Sendable {
     }
 
     /// Waits until the server has ended the connection; what came before is kept.
-    func untilEnd() async throws { await reader.untilEnd() }
+    package func untilEnd() async throws { await reader.untilEnd() }
 
-    func close() async { try? await channel.close() }
+    package func close() async { try? await channel.close() }
 
     /// Closes with a reset.
-    func reset() async {
+    package func reset() async {
         try? await (channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
         try? await channel.close()
     }

@@ -1,16 +1,13 @@
 import Contracts
 import Messaging
 import NIOCore
-import SMTPSyntax
-
-@testable import SMTPIngress
 
 /// What the peers of these tests answer, as functions: the machine's tests call them, the stubs on real messaging too.
 ///
 /// `example.test` is ours. It has alice (1), bob (2), postmaster (3), the alias sales (alice and a remote address), full
 /// (over quota), disabled, and late-full, whose quota ends only when the message is stored.
-enum FakePeers {
-    static func resolve(_ addresses: [String]) throws -> [ResolveReply.Resolution] {
+package enum FakePeers {
+    package static func resolve(_ addresses: [String]) throws -> [ResolveReply.Resolution] {
         if addresses.contains("away@example.test") { throw MessagingError(.unavailable) }
         if addresses.contains("busy@example.test") { throw MessagingError(.overloaded) }
         if addresses.contains("denied@example.test") { throw MessagingError(.denied) }
@@ -46,7 +43,7 @@ enum FakePeers {
     }
 
     /// The message's own words decide, so that a dialogue shows what happens.
-    static func accept(_ request: AcceptRequest, _ message: ByteBuffer) throws -> [TransactionStatus] {
+    package static func accept(_ request: AcceptRequest, _ message: ByteBuffer) throws -> [TransactionStatus] {
         let head = String(buffer: message).prefix(200)
         if head.contains("X-Peer: away") { throw MessagingError(.unavailable) }
         if head.contains("X-Peer: busy") { throw MessagingError(.overloaded) }
@@ -69,7 +66,7 @@ enum FakePeers {
     }
 
     /// PLAIN and LOGIN with alice and "secret"; SCRAM-SHA-256 is played with words instead of proofs.
-    static func start(_ request: SaslStartRequest) throws -> SaslStepReply {
+    package static func start(_ request: SaslStartRequest) throws -> SaslStepReply {
         var reply = SaslStepReply()
         switch request.mechanism {
         case "PLAIN" where request.hasInitialResponse:
@@ -98,7 +95,7 @@ enum FakePeers {
         return reply
     }
 
-    static func respond(_ request: SaslRespondRequest) throws -> SaslStepReply {
+    package static func respond(_ request: SaslRespondRequest) throws -> SaslStepReply {
         var reply = SaslStepReply()
         let response = String(decoding: request.response, as: UTF8.self)
         switch String(decoding: request.exchange, as: UTF8.self) {
