@@ -149,7 +149,7 @@ struct ReceiptTests {
                 text, one, connection: slow, receivedAt: now + 5_000_000, beganAt: now - 1_000_000)
             #expect(place(late) == place(answered))
             #expect(try await count(storage, alice) == 1)
-            let meant = try await storage.commit(text, one, connection: .next(), receivedAt: now + 6_000_000)
+            let meant = try await storage.commit(text, one, connection: .next(), beganAt: now + 6_000_000)
             #expect(meant[0].uid == 2)
         }
     }
