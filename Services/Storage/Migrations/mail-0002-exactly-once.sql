@@ -229,27 +229,33 @@ BEGIN
                 LOOP
                     the_fingerprint := CASE WHEN octet = 1 THEN fingerprints[i]
                         ELSE substring(other_fingerprints[i] FROM octet - 32 FOR 32) END;
-                    SELECT r.copy_id, r.mailbox_id, r.uid_validity, r.uid, r.modseq, r.transaction_id = transactions[i]
-                    INTO known_id, known_box, known_validity, known_uid, known_modseq, is_own
+                    SELECT r.copy_id, r.mailbox_id, r.uid_validity, r.uid, r.modseq
+                    INTO known_id, known_box, known_validity, known_uid, known_modseq
                     FROM mail.receipts r
                     WHERE r.account_id = account_ids[i] AND r.fingerprint = the_fingerprint
-                    ORDER BY (r.transaction_id = transactions[i]) DESC LIMIT 1;
-                    IF known_id IS NOT NULL AND NOT is_own THEN
+                        AND r.transaction_id = transactions[i];
+                    is_own := known_id IS NOT NULL;
+                    IF NOT is_own AND EXISTS (
+                        SELECT FROM mail.receipts r
+                        WHERE r.account_id = account_ids[i] AND r.fingerprint = the_fingerprint)
+                    THEN
                         -- Rare: there are copies of this delivery. Does the oldest of those that stand open answer it?
-                        SELECT c.copy_id, c.mailbox_id, c.uid_validity, c.uid, c.modseq
+                        -- However many times somebody sends the same, only so many of the latest are looked at; all
+                        -- rows of a copy are later than its first.
+                        SELECT c.copy_id, max(c.mailbox_id), max(c.uid_validity), max(c.uid), max(c.modseq)
                         INTO known_id, known_box, known_validity, known_uid, known_modseq
-                        FROM mail.receipts c
-                        WHERE c.account_id = account_ids[i] AND c.fingerprint = the_fingerprint
-                            AND c.transaction_id = c.copy_id AND c.connection_id IS NOT NULL
+                        FROM (
+                            SELECT r.* FROM mail.receipts r
+                            WHERE r.account_id = account_ids[i] AND r.fingerprint = the_fingerprint
+                            ORDER BY r.transaction_id DESC LIMIT 256) c
+                        GROUP BY c.copy_id
+                        HAVING bool_or(c.transaction_id = c.copy_id AND c.connection_id IS NOT NULL)
                             AND connections[i] IS NOT NULL
-                            AND NOT EXISTS (
-                                SELECT FROM mail.receipts r
-                                WHERE r.account_id = c.account_id AND r.fingerprint = c.fingerprint
-                                    AND r.copy_id = c.copy_id
-                                    AND (r.connection_id = connections[i] AND r.ordinal < ordinals[i]
-                                            AND position(uuid_send(r.transaction_id) IN denied[i]) = 0
-                                        OR r.settled_at IS NOT NULL AND r.received_at <= began_at[i]))
-                        ORDER BY c.transaction_id LIMIT 1;
+                            AND NOT coalesce(bool_or(
+                                c.connection_id = connections[i] AND c.ordinal < ordinals[i]
+                                    AND position(uuid_send(c.transaction_id) IN denied[i]) = 0
+                                OR c.settled_at IS NOT NULL AND c.received_at <= began_at[i]), false)
+                        ORDER BY c.copy_id LIMIT 1;
                     END IF;
                     EXIT WHEN known_id IS NOT NULL OR octet > length(other_fingerprints[i]);
                     octet := octet + 32;
