@@ -121,6 +121,25 @@ struct ReceiptTests {
         }
     }
 
+    @Test("costs no more, however often somebody sends the same; who repeats the last ones is still recognised")
+    func flood() async throws {
+        try await withStorage(adjust: quick) { storage in
+            let alice = try await storage.account("alice@example.test")
+            let one: [Disposition] = [.store(alice).known(as: "a")]
+            let connection = TransactionID.next()
+            for number in UInt32(1)...400 {
+                let results = try await storage.commit(text, one, connection: connection, ordinal: number)
+                #expect(results[0].uid == number)
+            }
+            let again = TransactionID.next()
+            for number in UInt32(1)...3 {
+                let results = try await storage.commit(text, one, connection: again, ordinal: number)
+                #expect(results[0].uid == 400 - 256 + number)
+            }
+            #expect(try await count(storage, alice) == 400)
+        }
+    }
+
     @Test("is not taken away from a connection by a transaction that was given up and comes late")
     func latecomer() async throws {
         try await withStorage(adjust: quick) { storage in

@@ -122,7 +122,7 @@ SELECT mail.make_ledger_partitions(2);
 -- The dispositions of a batch, one element of each array for each, in the order of accounts and then of mailboxes, so
 -- that those of one mailbox stand together and the locks are always taken in the same order.
 --
--- What makes it exact: the locks of the accounts come first, and every later statement sees what was committed before.
+-- What makes it exact: the lock of an account comes first, and every later statement sees what was committed before.
 -- Two commits of the same delivery therefore meet there, and the second finds the receipt of the first.
 --
 -- A copy answers a transaction with the same fingerprint instead of a second copy being stored, when
@@ -164,6 +164,7 @@ DECLARE
     known_validity bigint;
     known_uid bigint;
     known_modseq bigint;
+    has_copies boolean;
     is_own boolean;
     -- What is gathered for the mailbox, and for the account.
     new_uid bigint;
@@ -180,7 +181,6 @@ DECLARE
     unused bigint[] := '{}';
     used bigint[] := '{}';
 BEGIN
-    PERFORM FROM directory.accounts a WHERE a.account_id = ANY (account_ids) ORDER BY a.account_id FOR NO KEY UPDATE;
     -- What leaves for other servers has no account to lock. Those of one fingerprint stand for each other.
     IF account_ids[1] = 0 THEN
         PERFORM pg_advisory_xact_lock(h.key) FROM (
@@ -189,10 +189,10 @@ BEGIN
     END IF;
 
     WHILE i <= last LOOP
-        -- An account begins. One that is not there (any more) has a null here.
+        -- An account begins, and is locked. One that is not there (any more) has a null here.
         SELECT a.account_id, a.quota_octets, a.quota_messages, a.used_octets, a.used_messages
         INTO owner_id, octets_allowed, messages_allowed, octets_used, messages_used
-        FROM directory.accounts a WHERE a.account_id = account_ids[i];
+        FROM directory.accounts a WHERE a.account_id = account_ids[i] FOR NO KEY UPDATE;
         account_octets := 0;
         account_messages := 0;
 
@@ -229,16 +229,19 @@ BEGIN
                 LOOP
                     the_fingerprint := CASE WHEN octet = 1 THEN fingerprints[i]
                         ELSE substring(other_fingerprints[i] FROM octet - 32 FOR 32) END;
-                    SELECT r.copy_id, r.mailbox_id, r.uid_validity, r.uid, r.modseq
-                    INTO known_id, known_box, known_validity, known_uid, known_modseq
-                    FROM mail.receipts r
-                    WHERE r.account_id = account_ids[i] AND r.fingerprint = the_fingerprint
-                        AND r.transaction_id = transactions[i];
-                    is_own := known_id IS NOT NULL;
-                    IF NOT is_own AND EXISTS (
+                    known_id := NULL;
+                    has_copies := EXISTS (
                         SELECT FROM mail.receipts r
-                        WHERE r.account_id = account_ids[i] AND r.fingerprint = the_fingerprint)
-                    THEN
+                        WHERE r.account_id = account_ids[i] AND r.fingerprint = the_fingerprint);
+                    IF has_copies THEN
+                        SELECT r.copy_id, r.mailbox_id, r.uid_validity, r.uid, r.modseq
+                        INTO known_id, known_box, known_validity, known_uid, known_modseq
+                        FROM mail.receipts r
+                        WHERE r.account_id = account_ids[i] AND r.fingerprint = the_fingerprint
+                            AND r.transaction_id = transactions[i];
+                    END IF;
+                    is_own := known_id IS NOT NULL;
+                    IF has_copies AND NOT is_own THEN
                         -- Rare: there are copies of this delivery. Does the oldest of those that stand open answer it?
                         -- However many times somebody sends the same, only so many of the latest are looked at; all
                         -- rows of a copy are later than its first.
@@ -375,26 +378,39 @@ BEGIN
                     VALUES (
                         account_ids[k], box_id, new_uid + 1, content_ids[k], kept_bits[1], new_modseq,
                         internal_dates[k], sizes[k]);
+                    INSERT INTO mail.receipts (
+                        account_id, fingerprint, transaction_id, copy_id, connection_id, ordinal, received_at,
+                        mailbox_id, uid_validity, uid, modseq)
+                    VALUES (
+                        account_ids[k], fingerprints[k], transactions[k], transactions[k], connections[k], ordinals[k],
+                        received_at[k], box_id, box_validity, new_uid + 1, new_modseq);
+                    INSERT INTO mail.ledger (
+                        transaction_id, event, disposition, account_id, mailbox_id, uid, octets, door, client,
+                        identity, reverse_path, forward_path, message_id)
+                    VALUES (
+                        transactions[k], 1, dispositions[k], account_ids[k], box_id, new_uid + 1, sizes[k], doors[k],
+                        clients[k], identities[k], reverse_paths[k], forward_paths[k], message_ids[k]);
                 ELSE
                     INSERT INTO mail.messages (
                         account_id, mailbox_id, uid, content_id, flags, modseq, internal_date, size)
-                    SELECT account_ids[n.i], box_id, new_uid + n.place, content_ids[n.i],
-                        kept_bits[n.place], new_modseq, internal_dates[n.i], sizes[n.i]
+                    SELECT account_ids[n.i], box_id, new_uid + n.place, content_ids[n.i], kept_bits[n.place],
+                        new_modseq, internal_dates[n.i], sizes[n.i]
+                    FROM unnest(kept) WITH ORDINALITY AS n (i, place);
+                    INSERT INTO mail.receipts (
+                        account_id, fingerprint, transaction_id, copy_id, connection_id, ordinal, received_at,
+                        mailbox_id, uid_validity, uid, modseq)
+                    SELECT account_ids[n.i], fingerprints[n.i], transactions[n.i], transactions[n.i],
+                        connections[n.i], ordinals[n.i], received_at[n.i], box_id, box_validity, new_uid + n.place,
+                        new_modseq
+                    FROM unnest(kept) WITH ORDINALITY AS n (i, place);
+                    INSERT INTO mail.ledger (
+                        transaction_id, event, disposition, account_id, mailbox_id, uid, octets, door, client,
+                        identity, reverse_path, forward_path, message_id)
+                    SELECT transactions[n.i], 1, dispositions[n.i], account_ids[n.i], box_id, new_uid + n.place,
+                        sizes[n.i], doors[n.i], clients[n.i], identities[n.i], reverse_paths[n.i], forward_paths[n.i],
+                        message_ids[n.i]
                     FROM unnest(kept) WITH ORDINALITY AS n (i, place);
                 END IF;
-                INSERT INTO mail.receipts (
-                    account_id, fingerprint, transaction_id, copy_id, connection_id, ordinal, received_at, mailbox_id,
-                    uid_validity, uid, modseq)
-                SELECT account_ids[n.i], fingerprints[n.i], transactions[n.i], transactions[n.i], connections[n.i],
-                    ordinals[n.i], received_at[n.i], box_id, box_validity, new_uid + n.place, new_modseq
-                FROM unnest(kept) WITH ORDINALITY AS n (i, place);
-                INSERT INTO mail.ledger (
-                    transaction_id, event, disposition, account_id, mailbox_id, uid, octets, door, client, identity,
-                    reverse_path, forward_path, message_id)
-                SELECT transactions[n.i], 1, dispositions[n.i], account_ids[n.i], box_id,
-                    new_uid + n.place, sizes[n.i], doors[n.i], clients[n.i], identities[n.i], reverse_paths[n.i],
-                    forward_paths[n.i], message_ids[n.i]
-                FROM unnest(kept) WITH ORDINALITY AS n (i, place);
                 outcome := 1;
                 mailbox_id := box_id;
                 uid_validity := box_validity;
