@@ -190,7 +190,7 @@ extension Array: DatabaseEncodable where Element: DatabaseEncodable {
     /// PostgreSQL's one-dimensional array: dimensions, whether there are NULLs, element type, length, first index 1.
     @inlinable
     public func encode(into buffer: inout ByteBuffer) {
-        let hasNulls: Int32 = contains(where: \.isNull) ? 1 : 0
+        let hasNulls: Int32 = contains { $0.isNull } ? 1 : 0
         guard !isEmpty else {
             buffer.writeMultipleIntegers(Int32(0), Int32(0), Element.postgreSQLType.rawValue)
             return

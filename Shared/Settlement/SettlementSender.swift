@@ -27,7 +27,7 @@ public final class SettlementSender: Service {
     /// Receipts of one call.
     static let batch = 2_000
     /// How long a settlement waits for company.
-    static let gathering = Duration.milliseconds(10)
+    static let gathering = Duration.milliseconds(50)
 
     /// A sender to storage.
     public init(to delivery: any Delivery, logger: Logger) {

@@ -170,12 +170,22 @@ private struct ContentColumns {
     }
 
     var command: Command {
-        CommitStatements.insertContents(
-            identifiers, contents.map { $0.prefixOctets }, contents.map { $0.headerOctets },
-            contents.map { $0.bodyOctets }, contents.map { $0.metadata.sentAt }, contents.map { $0.metadata.digest },
-            contents.map { $0.metadata.messageID }, contents.map { $0.metadata.mimeIndex },
-            contents.map { $0.metadata.envelope }, contents.map { $0.metadata.bodyStructure },
-            contents.map { $0.metadata.bodySummary }, contents.map { $0.header }, contents.map { $0.body })
+        // One by one: each is encoded by code that is specialised for its type.
+        var parameters = Parameters()
+        parameters.append(identifiers)
+        parameters.append(contents.map { $0.prefixOctets })
+        parameters.append(contents.map { $0.headerOctets })
+        parameters.append(contents.map { $0.bodyOctets })
+        parameters.append(contents.map { $0.metadata.sentAt })
+        parameters.append(contents.map { $0.metadata.digest })
+        parameters.append(contents.map { $0.metadata.messageID })
+        parameters.append(contents.map { $0.metadata.mimeIndex })
+        parameters.append(contents.map { $0.metadata.envelope })
+        parameters.append(contents.map { $0.metadata.bodyStructure })
+        parameters.append(contents.map { $0.metadata.bodySummary })
+        parameters.append(contents.map { $0.header })
+        parameters.append(contents.map { $0.body })
+        return CommitStatements.insertContents.with(parameters)
     }
 }
 
@@ -261,10 +271,34 @@ private struct DispositionColumns {
     }
 
     var command: Command {
-        CommitStatements.commit(
-            accountIDs, fingerprints, otherFingerprints, transactions, connections, ordinals, beganAt,
-            receivedAt, denied, absorbs, dispositions, contentIDs, sizes, mailboxes, fallBacks, flags, keywords,
-            internalDates, domains, smtputf8, binaryMIME, entrances,
-            clients, identities, reversePaths, forwardPaths, messageIDs)
+        var parameters = Parameters()
+        parameters.append(accountIDs)
+        parameters.append(fingerprints)
+        parameters.append(otherFingerprints)
+        parameters.append(transactions)
+        parameters.append(connections)
+        parameters.append(ordinals)
+        parameters.append(beganAt)
+        parameters.append(receivedAt)
+        parameters.append(denied)
+        parameters.append(absorbs)
+        parameters.append(dispositions)
+        parameters.append(contentIDs)
+        parameters.append(sizes)
+        parameters.append(mailboxes)
+        parameters.append(fallBacks)
+        parameters.append(flags)
+        parameters.append(keywords)
+        parameters.append(internalDates)
+        parameters.append(domains)
+        parameters.append(smtputf8)
+        parameters.append(binaryMIME)
+        parameters.append(entrances)
+        parameters.append(clients)
+        parameters.append(identities)
+        parameters.append(reversePaths)
+        parameters.append(forwardPaths)
+        parameters.append(messageIDs)
+        return CommitStatements.commit.with(parameters)
     }
 }
