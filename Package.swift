@@ -104,18 +104,19 @@ let package = Package(
         shared("SMTPSyntax", [nioCore]),
         shared("IMAPSyntax", [nioCore]),
         shared("SASL", ["Cryptography"]),
+        shared("Settlement", ["Contracts", "Messaging", "TransportSecurity", nioCore, logging, metrics, lifecycle]),
 
         service(
             "SMTPIngress",
             [
-                "Contracts", "Messaging", "SMTPSyntax", "TransportSecurity", "Cryptography", nioCore, nioPosix,
-                logging, metrics, lifecycle, deques,
+                "Contracts", "Messaging", "SMTPSyntax", "Settlement", "TransportSecurity", "Cryptography", nioCore,
+                nioPosix, logging, metrics, lifecycle, deques,
             ]),
         service(
             "IMAPAccess",
             [
-                "Contracts", "Messaging", "IMAPSyntax", "MailMessage", "TransportSecurity", nioCore, nioPosix,
-                logging, metrics, lifecycle, deques,
+                "Contracts", "Messaging", "IMAPSyntax", "MailMessage", "Settlement", "TransportSecurity", nioCore,
+                nioPosix, logging, metrics, lifecycle, deques,
             ]),
         service(
             "ContentProcessing",
@@ -157,6 +158,7 @@ let package = Package(
         tests("SMTPSyntax"),
         tests("IMAPSyntax", [nioCore], data: ["Dialogues"]),
         tests("SASL"),
+        tests("Settlement", ["TestSupport", nioEmbedded, nioPosix]),
         tests("SMTPIngress", ["TestSupport", "TransportSecurity", nioEmbedded, nioPosix], data: ["Dialogues"]),
         tests(
             "IMAPAccess", ["TestSupport", "TransportSecurity", nioEmbedded, nioPosix, lifecycle], data: ["Dialogues"]),

@@ -18,6 +18,8 @@ struct Administration: AsyncParsableCommand {
               Another name for her, and one for whatever is not known:
                 martlet alias add sales@example.org alice@example.org
                 martlet alias add @example.org alice@example.org
+              What became of a message?
+                martlet trace alice@example.org --since 2h
               Is everything there? Wait for it at most a minute:
                 martlet status --wait 60s
               For scripts, every command takes --json:
@@ -33,7 +35,7 @@ struct Administration: AsyncParsableCommand {
             """,
         version: "martlet \(MartletVersion.current)",
         subcommands: [
-            AccountCommand.self, DomainCommand.self, AliasCommand.self, MailboxCommand.self, StatusCommand.self,
-            KeysCommand.self,
+            AccountCommand.self, DomainCommand.self, AliasCommand.self, MailboxCommand.self, TraceCommand.self,
+            StatusCommand.self, KeysCommand.self,
         ])
 }

@@ -29,7 +29,7 @@ struct Connection: Sendable {
         let storage = try connections.peer("storage")
         return Peers(
             directory: DirectoryClient(storage), accounts: AccountsClient(try connections.peer("authentication")),
-            mailStore: MailStoreClient(storage), timeout: configuration.timeout)
+            mailStore: MailStoreClient(storage), ledger: LedgerClient(storage), timeout: configuration.timeout)
     }
 
     func close() async { await connections.close() }

@@ -21,6 +21,7 @@ struct Peers: Sendable {
     var directory: any Directory
     var accounts: any Accounts
     var mailStore: any MailStore
+    var ledger: any Ledger
     /// How long one question may take.
     var timeout: Duration = .seconds(10)
 

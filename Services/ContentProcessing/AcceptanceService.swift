@@ -53,15 +53,20 @@ struct AcceptanceService<Storage: Delivery>: Acceptance {
             for: request, &intake.message, transaction: context.transaction, isFinalDelivery: plan.storesAny)
         let content = intake.content(digest: Array(request.messageDigest))
         let frames = intake.frames(prefix: prefix.octets)
-        let outcomes = try await commit(plan.dispositions, content, frames, context)
+        let origin = Origin(request)
+        let outcomes = try await commit(plan.dispositions, origin, content, frames, context)
+        var receipts = outcomes.filter { $0.hasReceipt }.map { $0.receipt }
         var judgement = Judgement(plan, outcomes, door: request.door)
         let postponed = judgement.postponed
         if !postponed.isEmpty {
-            let entries = postponed.map { DispositionPlan.enqueue(plan.copies[$0].address, of: request) }
-            judgement.queued(await postponeCopies(entries, content, frames, context))
+            let entries = postponed.map { plan.copies[$0].postponed(of: request) }
+            let results = await postponeCopies(entries, origin, content, frames, context)
+            judgement.queued(results.count == entries.count && results.allSatisfy { $0.outcome == .done })
+            receipts += results.filter { $0.hasReceipt }.map { $0.receipt }
         }
         let reply = AcceptReply.with {
             $0.statuses = judgement.fates(of: context.transaction).map(\.status)
+            $0.receipts = receipts
         }
         metrics.messages.increment()
         logger.debug(
@@ -76,11 +81,13 @@ struct AcceptanceService<Storage: Delivery>: Acceptance {
 
     /// One commit; the outcome of each disposition in their order.
     private func commit(
-        _ dispositions: [Disposition], _ content: MessageContent, _ frames: [ByteBuffer], _ context: CallContext
+        _ dispositions: [Disposition], _ origin: Origin, _ content: MessageContent, _ frames: [ByteBuffer],
+        _ context: CallContext
     ) async throws -> [CommitReply.Result] {
         let request = CommitRequest.with {
             $0.content = content
             $0.dispositions = dispositions
+            $0.origin = origin
         }
         let reply = try await delivery.commit(
             request, payload: frames, context.forwarding(idempotencyKey: context.transaction))
@@ -91,28 +98,24 @@ struct AcceptanceService<Storage: Delivery>: Acceptance {
         return reply.results
     }
 
-    /// Puts the copies that could not be stored into the queue, in a transaction of its own name: the first one's name
-    /// stands for its own dispositions. Repeated, it has the same name, and happens once. Returns whether all are there.
+    /// Puts the copies that could not be stored into the queue; repeated, it finds its receipts. What came of each, or
+    /// nothing when the queue could not be written.
     private func postponeCopies(
-        _ entries: [Disposition], _ content: MessageContent, _ frames: [ByteBuffer], _ context: CallContext
-    ) async -> Bool {
-        let transaction = context.transaction.postponement
-        let second = CallContext(transaction: transaction, deadline: context.deadline, idempotencyKey: transaction)
+        _ entries: [Disposition], _ origin: Origin, _ content: MessageContent, _ frames: [ByteBuffer],
+        _ context: CallContext
+    ) async -> [CommitReply.Result] {
         do {
-            let results = try await commit(entries, content, frames, second)
+            let results = try await commit(entries, origin, content, frames, context)
             metrics.postponedCopies.increment(by: entries.count)
             logger.notice(
                 "copies queued for recipients that could not take them",
-                metadata: [
-                    "transaction": "\(context.transaction)", "queued_as": "\(transaction)",
-                    "copies": "\(entries.count)",
-                ])
-            return results.allSatisfy { $0.outcome == .done }
+                metadata: ["transaction": "\(context.transaction)", "copies": "\(entries.count)"])
+            return results
         } catch {
             logger.warning(
                 "copies not queued",
                 metadata: ["transaction": "\(context.transaction)", "reason": "\(error)"])
-            return false
+            return []
         }
     }
 
@@ -131,6 +134,8 @@ struct AcceptanceService<Storage: Delivery>: Acceptance {
             do {
                 let intake = try await Intake.take(message, digesting: true, from: delivery, limits: limits, context)
                 let disposition = Disposition.with {
+                    $0.fingerprints = [.init(Fingerprint(appending: request, digest: intake.digest).octets)]
+                    $0.forwardPath = request.mailboxName
                     $0.store = .with {
                         $0.accountID = request.accountID
                         $0.mailboxName = request.mailboxName
@@ -140,7 +145,8 @@ struct AcceptanceService<Storage: Delivery>: Acceptance {
                 }
                 // A message that its own user puts there has travelled nowhere: no trace fields, no loop.
                 let results = try await commit(
-                    [disposition], intake.content(digest: intake.digest), intake.frames(prefix: []), context)
+                    [disposition], Origin(request, receivedAt: now), intake.content(digest: intake.digest),
+                    intake.frames(prefix: []), context)
                 metrics.appended.increment()
                 return try AppendReply(results[0])
             } catch let refusal as MessageRefusal {
@@ -177,6 +183,39 @@ struct AcceptanceService<Storage: Delivery>: Acceptance {
 
     private func all(_ request: AcceptRequest, _ fate: Fate) -> AcceptReply {
         .with { $0.statuses = Array(repeating: fate.status, count: request.recipients.count) }
+    }
+}
+
+extension Origin {
+    /// How a message came by SMTP, submission or LMTP.
+    init(_ request: AcceptRequest) {
+        self.init(request.client)
+        entrance =
+            switch request.door {
+            case .relay: .relay
+            case .submission: .submission
+            case .lmtp: .lmtp
+            case .unspecified, .UNRECOGNIZED: .unspecified
+            }
+        reversePath = request.reversePath
+        receivedAt = request.receivedAt
+    }
+
+    /// How a message came by IMAP.
+    init(_ request: AppendRequest, receivedAt: Int64) {
+        self.init(request.client)
+        entrance = .append
+        self.receivedAt = receivedAt
+    }
+
+    private init(_ client: ClientConnection) {
+        self.init()
+        clientAddress = client.address
+        identity = client.identity.address
+        connectionID = client.connectionID
+        ordinal = client.ordinal
+        beganAt = client.beganAt
+        denied = client.denied
     }
 }
 

@@ -3,11 +3,19 @@ import Messaging
 
 /// What becomes of a message: each recipient's targets as dispositions, one copy a target however many recipients lead
 /// to it.
+///
+/// By LMTP each recipient has a reply of its own, and a client that read some of them comes again with the others alone:
+/// there each recipient has copies of its own too.
 struct DispositionPlan: Sendable {
-    /// Where one copy goes.
-    private enum Place: Hashable {
-        case account(Int64)
-        case remote(String)
+    /// Where one copy goes, and for LMTP for whom.
+    private struct Place: Hashable {
+        enum Destination: Hashable {
+            case account(Int64)
+            case remote(String)
+        }
+
+        let destination: Destination
+        let recipient: String?
     }
 
     /// One disposition, and where its copy is sent when it cannot be done at once.
@@ -15,6 +23,20 @@ struct DispositionPlan: Sendable {
         var disposition: Disposition
         /// The address that was resolved to it.
         var address: String
+
+        fileprivate mutating func add(_ fingerprint: Fingerprint) {
+            let octets = fingerprint.octets
+            guard !disposition.fingerprints.contains(where: { $0.elementsEqual(octets) }) else { return }
+            disposition.fingerprints.append(.init(octets))
+        }
+
+        /// The queue's entry for this copy, which its account cannot take now: the same delivery, done otherwise.
+        func postponed(of request: AcceptRequest) -> Disposition {
+            var entry = DispositionPlan.enqueue(address, of: request)
+            entry.enqueue.accountID = disposition.store.accountID
+            entry.fingerprints = disposition.fingerprints
+            return entry
+        }
     }
 
     private(set) var copies: [Copy] = []
@@ -29,14 +51,19 @@ struct DispositionPlan: Sendable {
             guard !recipient.targets.isEmpty else {
                 throw MessagingError(.malformed, "a recipient without a target")
             }
+            let fingerprint = Fingerprint(
+                reversePath: request.reversePath, forwardPath: recipient.forwardPath, digest: request.messageDigest)
             var positions: [Int] = []
             for target in recipient.targets {
-                let place = try Self.place(of: target)
+                let place = Place(
+                    destination: try Self.destination(of: target),
+                    recipient: request.door == .lmtp ? recipient.forwardPath : nil)
                 let position = places[place] ?? copies.count
                 if position == copies.count {
                     places[place] = position
                     copies.append(try Self.copy(target, of: recipient, in: request))
                 }
+                copies[position].add(fingerprint)
                 if !positions.contains(position) { positions.append(position) }
             }
             copiesOfRecipient.append(positions)
@@ -48,8 +75,7 @@ struct DispositionPlan: Sendable {
     /// Whether this is final delivery for anyone (RFC 5321, 4.4).
     var storesAny: Bool { copies.contains { if case .store = $0.disposition.action { true } else { false } } }
 
-    /// The queue's entry for a copy.
-    static func enqueue(_ address: String, of request: AcceptRequest) -> Disposition {
+    private static func enqueue(_ address: String, of request: AcceptRequest) -> Disposition {
         .with {
             $0.enqueue = .with {
                 $0.reversePath = request.reversePath
@@ -60,7 +86,7 @@ struct DispositionPlan: Sendable {
         }
     }
 
-    private static func place(of target: Target) throws(MessagingError) -> Place {
+    private static func destination(of target: Target) throws(MessagingError) -> Place.Destination {
         switch target.destination {
         case .accountID(let account):
             return .account(account)
@@ -84,6 +110,7 @@ struct DispositionPlan: Sendable {
                     $0.internalDate = request.receivedAt
                     $0.fallBackToInbox = true
                 }
+                $0.forwardPath = recipient.forwardPath
             }
             return Copy(
                 disposition: store, address: target.address.isEmpty ? recipient.forwardPath : target.address)

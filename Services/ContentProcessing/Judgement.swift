@@ -21,11 +21,14 @@ struct Judgement: Sendable {
     private let groups: [[Int]]
     private let postponedCopies: Set<Int>
     private var isQueued = true
+    /// For each copy the transaction that made it.
+    private let firstTransactions: [TransactionID?]
 
     init(_ plan: DispositionPlan, _ results: [CommitReply.Result], door: Door) {
         self.plan = plan
         let failures = results.map { Fate.failure($0.outcome) }
         self.failures = failures
+        firstTransactions = results.map { TransactionID(octets: $0.copyID) }
         let recipients = plan.copiesOfRecipient.indices
         switch door {
         case .lmtp: groups = recipients.map { [$0] }
@@ -57,7 +60,14 @@ struct Judgement: Sendable {
         var fates = [Fate](repeating: .accepted(transaction), count: plan.copiesOfRecipient.count)
         for group in groups {
             let copies = group.flatMap { plan.copiesOfRecipient[$0] }
-            if copies.allSatisfy(isDurable) { continue }
+            if copies.allSatisfy(isDurable) {
+                // All of it had been delivered before: the reply that was lost is given again.
+                let first = copies.first.flatMap { firstTransactions[$0] }
+                if let first, copies.allSatisfy({ firstTransactions[$0] == first }) {
+                    for recipient in group { fates[recipient] = .accepted(first) }
+                }
+                continue
+            }
             let isPartly = copies.contains { failures[$0] == nil }
             for recipient in group {
                 let failure = plan.copiesOfRecipient[recipient].lazy.compactMap { failures[$0] }.first
@@ -65,14 +75,5 @@ struct Judgement: Sendable {
             }
         }
         return fates
-    }
-}
-
-extension TransactionID {
-    /// The name of the transaction that queues what this one could not store.
-    var postponement: TransactionID {
-        var octets = octets
-        octets[octets.count - 1] ^= 0x01
-        return TransactionID(octets: octets) ?? self
     }
 }

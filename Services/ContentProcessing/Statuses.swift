@@ -87,6 +87,7 @@ extension AppendReply {
             mailboxID = result.mailboxID
             uidValidity = result.uidValidity
             uid = result.uid
+            receipt = result.receipt
         case .noSuchMailbox: self.init(.noSuchMailbox)
         case .overQuota: self.init(.overQuota, "The mailbox is full")
         case .tooManyKeywords: self.init(.beyondLimit, "The mailbox has too many keywords")

@@ -21,12 +21,13 @@ enum IMAPAccess {
                 runtime.onReload { try context.reload() }
                 tls = context
             }
+            let storage = try runtime.peer("storage")
             let services = SessionServices(
-                store: MailStoreClient(try runtime.peer("storage")),
+                store: MailStoreClient(storage),
                 sasl: SaslClient(try runtime.peer("authentication")),
                 acceptance: AcceptanceClient(try runtime.peer("content-processing")),
-                events: try runtime.subscriber(to: "storage"), limits: configuration.limits, tls: tls,
-                logger: runtime.logger, version: runtime.version)
+                delivery: DeliveryClient(storage), events: try runtime.subscriber(to: "storage"),
+                limits: configuration.limits, tls: tls, logger: runtime.logger, version: runtime.version)
             let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads)
             let places =
                 try configuration.plainAddresses.flatMap { try self.places($0, runtime).map { ($0, false) } }
@@ -37,7 +38,8 @@ enum IMAPAccess {
                     logger.info("listening", metadata: ["address": "\(address)"])
                 }
             }
-            return [listener]
+            // The last in the list ends first: what its sessions settle at their end is still sent.
+            return [services.settlements, listener]
         }
     }
 

@@ -73,6 +73,9 @@ struct IngressConfiguration: ServiceConfiguration {
             .duration(
                 "timeouts.acceptance", default: timeouts.acceptance, in: range,
                 "For content processing to take a message; clients wait ten minutes."),
+            .duration(
+                "timeouts.resolution", default: timeouts.resolution, in: .zero ... .seconds(60),
+                "How long the directory's word that an address leads somewhere holds; 0 asks for each RCPT."),
         ]
     }()
 
@@ -111,7 +114,8 @@ struct IngressConfiguration: ServiceConfiguration {
         timeouts = Timeouts(
             idle: try values.duration("timeouts.idle"), linger: try values.duration("timeouts.linger"),
             question: try values.duration("timeouts.question"),
-            acceptance: try values.duration("timeouts.acceptance"))
+            acceptance: try values.duration("timeouts.acceptance"),
+            resolution: try values.duration("timeouts.resolution"))
     }
 
     private static func limits(_ values: ConfigurationValues) throws(ConfigurationError) -> Limits {

@@ -39,4 +39,6 @@ struct Timeouts: Sendable, Hashable {
     var question = Duration.seconds(10)
     /// For content processing to take a message. Clients wait ten minutes (RFC 5321, 4.5.3.2.6).
     var acceptance = Duration.seconds(60)
+    /// How long the directory's word that an address leads somewhere holds without a new question.
+    var resolution = Duration.seconds(1)
 }

@@ -25,6 +25,8 @@ enum Replies {
     // MARK: Limits and ends
 
     static let tooManyErrors = Reply(421, "4.7.0", "Too many errors; closing connection")
+    static let tooManyFailures = Reply(
+        421, "4.3.0", "Too much fails here at the moment; come again on a new connection")
     static let tooManyIdleCommands = Reply(421, "4.7.0", "Too many commands without mail; closing connection")
     static let tooManyTransactions = Reply(421, "4.7.0", "Too many messages in this session; closing connection")
     static let tooManyAuthenticationFailures = Reply(421, "4.7.0", "Too many failed authentications")

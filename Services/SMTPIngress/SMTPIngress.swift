@@ -18,7 +18,7 @@ enum SMTPIngress {
             }
             let storage = try runtime.peer("storage")
             let peers = IngressPeers(
-                directory: DirectoryClient(storage),
+                directory: DirectoryClient(storage), delivery: DeliveryClient(storage),
                 acceptance: AcceptanceClient(try runtime.peer("content-processing")),
                 sasl: SaslClient(try runtime.peer("authentication")))
             var inherited: [String: [CInt]] = [:]

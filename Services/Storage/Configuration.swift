@@ -13,6 +13,9 @@ struct StorageConfiguration: ServiceConfiguration {
     let mailboxLimit: Int
     let contentGrace: Duration
     let receiptAge: Duration
+    let receiptMemory: Duration
+    let settlementGrace: Duration
+    let ledgerDays: Int
 
     static let keys: [ConfigurationKey] = [
         .text(
@@ -33,7 +36,14 @@ struct StorageConfiguration: ServiceConfiguration {
             "How long a content without reference is kept: longer than any commit takes from staging to its end."),
         .duration(
             "receipt.age", default: .seconds(5 * 86400), in: .seconds(3600) ... .seconds(60 * 86400),
-            "How long a repeated commit is recognised."),
+            "How long a delivery is recognised whose client may not know of it: as long as clients repeat."),
+        .duration(
+            "receipt.memory", default: .seconds(20 * 60), in: .seconds(300) ... .seconds(86400),
+            "How long a delivery is remembered after its client knew; half of that a request may be on its way inside."),
+        .duration(
+            "receipt.settlement_grace", default: .milliseconds(500), in: .zero ... .seconds(30),
+            "How long what may be a repetition waits for the word that its client knows of the first."),
+        .integer("ledger.days", default: 30, in: 1...3650, "How many days the record of all transactions goes back."),
     ]
 
     init(from values: ConfigurationValues) throws(ConfigurationError) {
@@ -47,6 +57,9 @@ struct StorageConfiguration: ServiceConfiguration {
         mailboxLimit = try values.integer("mailbox.limit")
         contentGrace = try values.duration("content.grace")
         receiptAge = try values.duration("receipt.age")
+        receiptMemory = try values.duration("receipt.memory")
+        settlementGrace = try values.duration("receipt.settlement_grace")
+        ledgerDays = try values.integer("ledger.days")
     }
 }
 

@@ -6,13 +6,22 @@ enum Schema {
     static let migrators = [
         Migrator(
             schema: "directory",
-            migrations: [migration(1, "accounts", PackageResources.directory_0001_accounts_sql)]),
+            migrations: [
+                migration(1, "accounts", PackageResources.directory_0001_accounts_sql),
+                migration(2, "hot rows", PackageResources.directory_0002_hot_rows_sql),
+            ]),
         Migrator(
             schema: "mail",
-            migrations: [migration(1, "mailboxes", PackageResources.mail_0001_mailboxes_sql)]),
+            migrations: [
+                migration(1, "mailboxes", PackageResources.mail_0001_mailboxes_sql),
+                migration(2, "exactly once", PackageResources.mail_0002_exactly_once_sql),
+            ]),
         Migrator(
             schema: "queue",
-            migrations: [migration(1, "entries", PackageResources.queue_0001_entries_sql)]),
+            migrations: [
+                migration(1, "entries", PackageResources.queue_0001_entries_sql),
+                migration(2, "receipts", PackageResources.queue_0002_receipts_sql),
+            ]),
     ]
 
     private static func migration(_ number: Int, _ name: String, _ octets: [UInt8]) -> Migration {

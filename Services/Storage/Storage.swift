@@ -24,6 +24,7 @@ enum StorageProcess {
                 })
             let server = try runtime.server([
                 DirectoryServer(engine.directory), DeliveryServer(engine.delivery), MailStoreServer(engine.mailStore),
+                LedgerServer(engine.ledger),
             ])
             let schema = runtime.health.condition("schema", waitingFor: "migrations")
             return [StorageWork(engine: engine, schema: schema, logger: runtime.logger), server]
@@ -92,5 +93,8 @@ extension StorageEngine.Options {
         mailboxLimit = configuration.mailboxLimit
         contentGrace = configuration.contentGrace
         receiptAge = configuration.receiptAge
+        receiptMemory = configuration.receiptMemory
+        settlementGrace = configuration.settlementGrace
+        ledgerDays = configuration.ledgerDays
     }
 }

@@ -9,17 +9,21 @@ final class StorageEngine: Sendable {
         var connectionString: String
         var readers = 8
         var writers = 2
-        var batch = BatchQueue<PreparedCommit, CommitReply>.Limits(
+        var batch = BatchQueue<PreparedCommit, CommitBatch.Outcome>.Limits(
             batchCount: 64, batchOctets: 8 << 20, companyCount: 24, waitingCount: 4096, waitingOctets: 128 << 20)
         var mailboxLimit = 10_000
         var contentGrace = Duration.seconds(6 * 3600)
         var receiptAge = Duration.seconds(5 * 86400)
+        var receiptMemory = Duration.seconds(20 * 60)
+        var settlementGrace = Duration.milliseconds(500)
+        var ledgerDays = 30
     }
 
     let pool: ConnectionPool
     let directory: DirectoryService
     let delivery: DeliveryService
     let mailStore: MailStoreService
+    let ledger: LedgerService
     let removal: ContentRemoval
     private let groupCommit: GroupCommit
     private let resolver: Resolver
@@ -37,14 +41,19 @@ final class StorageEngine: Sendable {
             configuration("reader", SessionSettings.reader), size: options.readers,
             onAvailabilityChange: onAvailabilityChange)
         groupCommit = GroupCommit(
-            configuration("writer", SessionSettings.writer), writers: options.writers, limits: options.batch,
-            logger: logger, announce: announce)
-        resolver = Resolver(pool: pool, workers: max(1, min(2, options.readers / 2)))
+            configuration("writer", SessionSettings.writer), writers: options.writers,
+            settlementGrace: options.settlementGrace, limits: options.batch, logger: logger, announce: announce)
+        resolver = Resolver(
+            configuration("resolver", SessionSettings.reader), workers: max(1, min(2, options.readers / 2)))
         directory = DirectoryService(pool: pool, resolver: resolver, announce: announce)
-        delivery = DeliveryService(groupCommit: groupCommit, staging: Staging(pool: pool))
+        delivery = DeliveryService(
+            groupCommit: groupCommit, staging: Staging(pool: pool), settlements: Settlements(pool: pool),
+            receiptMemory: options.receiptMemory)
+        ledger = LedgerService(pool: pool)
         mailStore = MailStoreService(pool: pool, mailboxLimit: options.mailboxLimit, announce: announce)
         removal = ContentRemoval(
-            pool: pool, grace: options.contentGrace, receiptAge: options.receiptAge, logger: logger)
+            pool: pool, grace: options.contentGrace, receiptAge: options.receiptAge,
+            receiptMemory: options.receiptMemory, ledgerDays: options.ledgerDays, logger: logger)
     }
 
     /// Brings the schema up to date, once PostgreSQL is there. Throws only when the schema cannot be used.

@@ -24,13 +24,18 @@ public struct ContractAccess: AccessPolicy {
     private static let table: [String: [Grant]] = [
         "smtp-ingress": [
             Grant(DirectoryMethods.resolve), Grant(AcceptanceMethods.accept), Grant(SaslMethods.contract),
+            Grant(DeliveryMethods.settle),
         ],
         "imap-access": [
             Grant(MailStoreMethods.contract), Grant(AcceptanceMethods.append), Grant(SaslMethods.contract),
+            Grant(DeliveryMethods.settle),
         ],
-        "content-processing": [Grant(DeliveryMethods.contract), Grant(DirectoryMethods.resolve)],
+        "content-processing": [
+            Grant(DeliveryMethods.commit, DeliveryMethods.stage), Grant(DirectoryMethods.resolve),
+        ],
         "martlet": [
             Grant(DirectoryMethods.contract), Grant(AccountsMethods.contract), Grant(MailStoreMethods.listMailboxes),
+            Grant(LedgerMethods.contract),
         ],
         "authentication": [],
         "storage": [],

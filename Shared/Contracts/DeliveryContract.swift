@@ -1,7 +1,7 @@
 import Messaging
 import NIOCore
 
-/// Making dispositions durable. Served by storage, asked by content processing only.
+/// Making dispositions durable. Served by storage; content processing commits, who speaks with clients settles.
 public protocol Delivery: Sendable {
     /// Commits one message's dispositions. The payload is [prefix, header, body], or [prefix] for a staged message.
     func commit(
@@ -9,12 +9,15 @@ public protocol Delivery: Sendable {
     ) async throws -> CommitReply
     /// Keeps the octets of a large message, header and body as received, until a commit refers to them.
     func stage(_ request: StageRequest, octets: Payload, _ context: CallContext) async throws -> StageReply
+    /// Takes note of deliveries whose clients have surely read the reply. Harmless when it comes late or twice.
+    func settle(_ request: SettleRequest, _ context: CallContext) async throws -> SettleReply
 }
 
 enum DeliveryMethods {
     static let contract = ContractDescription(number: 3, name: "Delivery")
     static let commit = FramedMethod<CommitRequest, CommitReply>(contract, 1, "commit", .needsKey)
     static let stage = UploadMethod<StageRequest, StageReply>(contract, 2, "stage", .idempotent)
+    static let settle = UnaryMethod<SettleRequest, SettleReply>(contract, 3, "settle", .idempotent)
 }
 
 /// Delivers over messaging.
@@ -35,6 +38,11 @@ public struct DeliveryClient: Delivery {
     public func stage(_ request: StageRequest, octets: Payload, _ context: CallContext) async throws -> StageReply {
         try await peer.upload(DeliveryMethods.stage, request, octets, context)
     }
+
+    /// Takes note of deliveries whose clients have surely read the reply. Harmless when it comes late or twice.
+    public func settle(_ request: SettleRequest, _ context: CallContext) async throws -> SettleReply {
+        try await peer.call(DeliveryMethods.settle, request, context)
+    }
 }
 
 /// Serves delivery over messaging.
@@ -49,6 +57,7 @@ public struct DeliveryServer: ContractServer {
         methods = MethodTable([
             .framed(DeliveryMethods.commit) { try await implementation.commit($0, payload: $1, $2) },
             .upload(DeliveryMethods.stage) { try await implementation.stage($0, octets: $1, $2) },
+            .unary(DeliveryMethods.settle) { try await implementation.settle($0, $1) },
         ])
     }
 

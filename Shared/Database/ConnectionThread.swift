@@ -1,14 +1,15 @@
 import DequeModule
 import Glibc
 
-/// The thread of one database connection, as the executor of its actor.
+/// The thread of one database connection, as the executor of its actor and of tasks that work with nothing else: such a
+/// task is resumed right here, not first on the shared pool.
 ///
 /// libpq's calls block: resolving a name, a handshake, waiting for a result. They block this thread and no other, so
 /// that the cooperative pool never waits for PostgreSQL. Jobs run one after another, in the order they came.
 ///
 /// The thread ends when `stop()` was called and nothing is left to run. Only the connection's `deinit` calls it, when
 /// no job for the actor can come any more.
-final class ConnectionThread: SerialExecutor, @unchecked Sendable {
+final class ConnectionThread: SerialExecutor, TaskExecutor, @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let wakeUp: UnsafeMutablePointer<pthread_cond_t>
     private var jobs = Deque<UnownedJob>()
@@ -62,7 +63,8 @@ final class ConnectionThread: SerialExecutor, @unchecked Sendable {
     }
 
     private func runUntilStopped() {
-        let executor = asUnownedSerialExecutor()
+        let actorExecutor = asUnownedSerialExecutor()
+        let taskExecutor = asUnownedTaskExecutor()
         while true {
             pthread_mutex_lock(mutex)
             while jobs.isEmpty && !isStopping {
@@ -73,7 +75,7 @@ final class ConnectionThread: SerialExecutor, @unchecked Sendable {
                 return
             }
             pthread_mutex_unlock(mutex)
-            job.runSynchronously(on: executor)
+            job.runSynchronously(isolatedTo: actorExecutor, taskExecutor: taskExecutor)
         }
     }
 }

@@ -18,6 +18,10 @@ public actor DatabaseConnection {
     /// The connection's own thread.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
+    /// The same thread for a task that works with this connection most of its time: whatever it waits for, it comes back
+    /// here without a change of thread on the way. The connection must outlive the task.
+    public nonisolated var taskExecutor: any TaskExecutor { thread }
+
     /// Connects unless the connection stands; a connection that the server closed meanwhile is made anew.
     public func connect() throws(DatabaseError) {
         if let session, !session.isInTransaction {

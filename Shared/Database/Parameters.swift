@@ -6,23 +6,26 @@ import NIOCore
 /// Small values and arrays are written into one buffer; a `ByteBuffer` given as `bytea` is kept as it is and handed to
 /// libpq without a copy.
 public struct Parameters: Sendable {
-    private enum Location: Sendable {
+    @usableFromInline
+    enum Location: Sendable {
         case null
         case gathered(Range<Int>)
         case separate(ByteBuffer)
     }
 
-    private var types: [Oid] = []
-    private var locations: [Location] = []
-    private var gathered = ByteBuffer()
+    @usableFromInline var types: [PostgreSQLType.RawValue] = []
+    @usableFromInline var locations: [Location] = []
+    @usableFromInline var gathered = ByteBuffer()
 
     /// No parameters yet.
+    @inlinable
     public init() {}
 
     /// How many there are.
     public var count: Int { types.count }
 
     /// Adds the value as the next parameter.
+    @inlinable
     public mutating func append<Value: DatabaseEncodable>(_ value: Value) {
         types.append(Value.postgreSQLType.rawValue)
         if value.isNull {

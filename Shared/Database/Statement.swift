@@ -23,6 +23,7 @@ public struct Statement: Sendable {
     }
 
     /// The statement with its parameters, ready to run.
+    @inlinable
     public func callAsFunction<each Value: DatabaseEncodable>(_ values: repeat each Value) -> Command {
         var parameters = Parameters()
         repeat parameters.append(each values)
@@ -44,4 +45,10 @@ public struct Command: Sendable {
     public let statement: Statement
     /// What for.
     public let parameters: Parameters
+
+    @usableFromInline
+    init(statement: Statement, parameters: Parameters) {
+        self.statement = statement
+        self.parameters = parameters
+    }
 }

@@ -10,7 +10,7 @@ public struct Timestamp: Sendable, Hashable, Comparable {
     public static func < (left: Self, right: Self) -> Bool { left.microseconds < right.microseconds }
 
     /// PostgreSQL counts from 2000-01-01 00:00 UTC.
-    static let postgreSQLEpoch: Int64 = 946_684_800_000_000
+    @usableFromInline static let postgreSQLEpoch: Int64 = 946_684_800_000_000
 }
 
 /// Sixteen octets: `uuid` on the server.

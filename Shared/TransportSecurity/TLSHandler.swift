@@ -198,9 +198,14 @@ public final class TLSHandler: ChannelDuplexHandler {
     }
 
     /// Hands on what OpenSSL wants to say by itself: handshake, alerts, tickets, key updates.
-    private func send(_ context: ChannelHandlerContext, _ session: TLSSession) {
-        guard let ciphertext = session.ciphertext.takeOutbound() else { return }
-        context.writeAndFlush(wrapOutboundOut(ciphertext), promise: nil)
+    private func send(
+        _ context: ChannelHandlerContext, _ session: TLSSession, _ promise: EventLoopPromise<Void>? = nil
+    ) {
+        guard let ciphertext = session.ciphertext.takeOutbound() else {
+            promise?.succeed()
+            return
+        }
+        context.writeAndFlush(wrapOutboundOut(ciphertext), promise: promise)
     }
 
     // MARK: Input
@@ -385,7 +390,10 @@ public final class TLSHandler: ChannelDuplexHandler {
         guard case .closing(let promise) = output, case .open(let session) = phase, !queue.hasFlushed else { return }
         output = .closed
         session.sendCloseNotify()
-        send(context, session)
+        // A transport that does not take it was reset, perhaps behind the peer's own close_notify: nothing else would tell.
+        let sent = context.eventLoop.makePromise(of: Void.self)
+        sent.futureResult.assumeIsolated().whenFailure { context.fireErrorCaught($0) }
+        send(context, session, sent)
         context.close(mode: .output, promise: promise)
     }
 }

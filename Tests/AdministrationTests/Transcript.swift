@@ -38,7 +38,7 @@ func run(
     let transcript = Transcript()
     let command = try #require(try Administration.parseAsRoot(arguments) as? any OperatorCommand)
     try await command.execute(
-        Peers(directory: house, accounts: house, mailStore: house),
+        Peers(directory: house, accounts: house, mailStore: house, ledger: house),
         transcript.terminal(json: arguments.contains("--json"), input: input, secrets: secrets, reply: reply))
     return transcript
 }

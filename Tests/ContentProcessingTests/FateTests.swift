@@ -33,9 +33,11 @@ struct FateTests {
             let enqueue = commits[1].request.dispositions.map(\.enqueue)
             #expect(enqueue.map(\.forwardPath) == ["account5@example.test"])
             #expect(enqueue.map(\.reversePath) == ["sender@client.example"])
-            // A name of its own, or the first commit's dispositions would answer for it; the same prefix and content.
-            #expect(commits[1].transaction == transaction.postponement && transaction.postponement != transaction)
-            #expect(commits[1].idempotencyKey == commits[1].transaction)
+            // The same delivery done otherwise: its fingerprint and its account are those of the copy that failed.
+            #expect(commits[1].transaction == transaction && commits[1].idempotencyKey == transaction)
+            let failed = commits[0].request.dispositions[0]
+            #expect(commits[1].request.dispositions[0].fingerprints == failed.fingerprints)
+            #expect(failed.fingerprints.map(\.count) == [32] && enqueue.map(\.accountID) == [5])
             #expect(commits[1].prefix == commits[0].prefix)
             #expect(commits[1].request.content == commits[0].request.content)
         }
@@ -59,10 +61,11 @@ struct FateTests {
                 sample(), to: [local("full@x.test", 5), local("fine@x.test", 6)], by: .lmtp)
             #expect(statuses.map(\.codes) == ["452 4.2.2", "250 2.0.0"])
             #expect(await fixture.storage.commits.count == 1)
-            // Of an alias, what one target could not take is queued; whoever shares that copy is served too.
+            // Of an alias, what one target could not take is queued. Whoever leads to the same account alone has a copy
+            // of its own: the client may come again with that recipient only.
             let alias = try await fixture.accept(
                 sample(), to: [local("team@x.test", 5, 6), local("full@x.test", 5)], by: .lmtp)
-            #expect(alias.map(\.codes) == ["250 2.0.0", "250 2.0.0"])
+            #expect(alias.map(\.codes) == ["250 2.0.0", "452 4.2.2"])
             #expect(await fixture.storage.commits.count == 3)
         }
     }

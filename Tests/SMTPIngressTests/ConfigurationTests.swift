@@ -53,7 +53,7 @@ import Testing
                 authentication_failures: 14
                 sessions: 15
                 sessions_per_address: 16
-              timeouts: { idle: 1m, linger: 2s, question: 3s, acceptance: 4s }
+              timeouts: { idle: 1m, linger: 2s, question: 3s, acceptance: 4s, resolution: 5s }
             """)
         #expect(configuration.listeners.map(\.kind) == [.relay, .submission, .submissions, .lmtp])
         #expect(configuration.certificate?.chain == file && configuration.postmaster == "root@example.test")
@@ -66,7 +66,9 @@ import Testing
                     authenticationFailures: 14, sessions: 15, sessionsPerAddress: 16, memoryOctets: 65_536))
         #expect(
             configuration.timeouts
-                == Timeouts(idle: .seconds(60), linger: .seconds(2), question: .seconds(3), acceptance: .seconds(4)))
+                == Timeouts(
+                    idle: .seconds(60), linger: .seconds(2), question: .seconds(3), acceptance: .seconds(4),
+                    resolution: .seconds(5)))
     }
 
     @Test(

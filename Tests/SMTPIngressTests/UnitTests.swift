@@ -7,38 +7,6 @@ import TransportSecurity
 
 @testable import SMTPIngress
 
-@Suite struct ConnectionEndTests {
-    @Test("How a connection ended is concluded from what was seen of it")
-    func conclusions() {
-        struct Reset: Error {}
-        var observer = ConnectionEndObserver()
-        #expect(observer.end == .closedByServer)
-        observer.writeBegan()
-        observer.inputEnded()
-        #expect(observer.end == .orderlyUnsent)
-        observer.writeEnded(sent: true)
-        #expect(observer.end == .orderly)
-        observer.failed(Reset())
-        #expect(observer.end == .reset)
-    }
-
-    @Test("Under TLS the first end that is seen counts: FIN after a truncation is still a truncation")
-    func tls() {
-        var observer = ConnectionEndObserver()
-        observer.inputEnded(.truncated)
-        observer.inputEnded()
-        #expect(observer.end == .truncated)
-        var failed = ConnectionEndObserver()
-        failed.writeBegan()
-        failed.writeEnded(sent: false)
-        failed.inputEnded(.closeNotify)
-        #expect(failed.end == .orderlyUnsent)
-        var late = ConnectionEndObserver()
-        late.timedOut()
-        #expect(late.end == .timedOut)
-    }
-}
-
 @Suite struct MachineTests {
     @Test("Recipients that arrive together are one question to the directory")
     func batching() {

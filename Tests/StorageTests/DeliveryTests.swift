@@ -53,7 +53,7 @@ struct DeliveryTests {
                 results.map(\.outcome)
                     == [.noSuchAccount, .noSuchMailbox, .done, .tooManyKeywords, .done])
             #expect(results[2].mailboxID == results[4].mailboxID)
-            #expect(results[2].uid + 1 == results[4].uid)
+            #expect(Set([results[2].uid, results[4].uid]) == [1, 2])
         }
     }
 

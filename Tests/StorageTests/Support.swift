@@ -1,8 +1,10 @@
 import Contracts
+import Cryptography
 import Database
 import Logging
 import Messaging
 import NIOCore
+import ServiceRuntime
 import Synchronization
 import TestSupport
 import Testing
@@ -40,6 +42,16 @@ struct StorageFixture: StorageCaller {
         engine = StorageEngine(options, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) {
             changes.append($0)
         }
+    }
+}
+
+extension Disposition {
+    /// The same with fingerprints of these names: what a repetition by another connection is known by.
+    func known(as names: String...) -> Disposition {
+        var disposition = self
+        disposition.fingerprints = names.map { .init(SHA256.hash(Array($0.utf8))) }
+        disposition.forwardPath = names.first ?? ""
+        return disposition
     }
 }
 

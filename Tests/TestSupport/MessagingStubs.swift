@@ -96,6 +96,11 @@ extension Delivery {
     public func stage(_ request: StageRequest, octets: Payload, _ context: CallContext) async throws -> StageReply {
         try unstubbed("stage")
     }
+
+    /// Unknown unless the stub has it.
+    public func settle(_ request: SettleRequest, _ context: CallContext) async throws -> SettleReply {
+        try unstubbed("settle")
+    }
 }
 
 extension MailStore {

@@ -5,8 +5,15 @@ import ServiceRuntime
 /// JSON as every command writes it: one object, keys in the order of the alphabet, indented, a line feed at the end.
 enum JSONPage {
     static func text(_ page: some Encodable) -> String {
+        encoded(page, [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+    }
+
+    /// The same in one line, for what has no end.
+    static func line(_ page: some Encodable) -> String { encoded(page, [.sortedKeys, .withoutEscapingSlashes]) }
+
+    private static func encoded(_ page: some Encodable, _ formatting: JSONEncoder.OutputFormatting) -> String {
         let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.outputFormatting = formatting
         encoder.keyEncodingStrategy = .convertToSnakeCase
         guard let data = try? encoder.encode(page) else { return "{}\n" }
         return String(decoding: data, as: UTF8.self) + "\n"

@@ -3,6 +3,8 @@ import IMAPSyntax
 import Logging
 import Messaging
 import NIOCore
+import ServiceRuntime
+import Settlement
 import TransportSecurity
 
 /// One client's connection: takes what `SessionHandler` reads, runs one command after another, writes the answers.
@@ -31,6 +33,9 @@ actor Session {
     var transaction = TransactionID.next()
     /// The message that an APPEND streams through at this moment.
     var upload: AppendUpload?
+    /// What the client surely knows of the answers to its APPENDs.
+    var knowledge: ClientKnowledge
+    private var end = ConnectionEndObserver()
     /// What the session ends with once the command in hand is answered.
     var farewell: StatusResponse?
 
@@ -50,6 +55,7 @@ actor Session {
         self.machine = SessionMachine(
             limits: services.limits, offersTLS: services.tls != nil, implicitTLS: implicitTLS)
         self.parser = CommandParser(limits: .unauthenticated)
+        self.knowledge = ClientKnowledge(connection: id, at: WallClock.microseconds)
         var logger = services.logger
         logger[metadataKey: "session"] = "\(id)"
         logger[metadataKey: "client"] = "\(clientAddress)"
@@ -110,7 +116,7 @@ actor Session {
         case .append(let command):
             try await append(command)
         case .literal:
-            printer.continuation(ResponseText(nil, "Go on"))
+            invite(ResponseText(nil, "Go on"))
         case .invalid(let failure):
             try refuse(failure)
         case .needMore, .messageOctets, .messageEnd, .appendEnd, .authenticationLine, .idleEnd:
@@ -145,6 +151,7 @@ actor Session {
     }
 
     func received(_ octets: inout ByteBuffer) {
+        settle(knowledge.promptAnswered())
         if input.readableBytes == 0 { input = octets } else { input.writeBuffer(&octets) }
         if !readingIsPaused, input.readableBytes >= limits.pipelinedOctets {
             readingIsPaused = true
@@ -156,6 +163,30 @@ actor Session {
     func secured(_ handshake: TLSHandshakeCompleted) {
         tls = handshake
         signal(.secured)
+    }
+
+    /// The client says that it is done, or the connection broke.
+    func inputEnded(_ ended: TLSInputEnded) {
+        end.inputEnded(ended, on: channel)
+        knowledge.inputEnded(inOrder: end.hasEndedInOrder)
+    }
+
+    func readCompleted() {
+        guard knowledge.isInDoubt, tls == nil, end.readCompleted(on: channel) else { return }
+        knowledge.inputEnded(inOrder: end.hasEndedInOrder)
+    }
+
+    func failed(_ error: any Error) {
+        end.failed(error)
+    }
+
+    /// The channel is closed for good.
+    func closed() {
+        settle(knowledge.closed(inOrder: end.end == .orderly))
+    }
+
+    private func settle(_ settlement: Settlement?) {
+        if let settlement { services.settlements.send(settlement) }
     }
 
     func signal(_ event: Wakeups) {
@@ -259,8 +290,26 @@ actor Session {
 
     /// Sends what was printed.
     func flush() {
-        if printer.buffer.readableBytes > 0 { channel.write(printer.take(), promise: nil) }
+        if printer.buffer.readableBytes > 0 { send(printer.take()) }
         channel.flush()
+    }
+
+    /// Hands octets to the channel. How far they came matters while the client may not know of a delivery.
+    private func send(_ octets: ByteBuffer) {
+        guard knowledge.isInDoubt else { return channel.write(octets, promise: nil) }
+        end.writeBegan()
+        channel.write(octets).assumeIsolated().whenComplete { [weak self] result in
+            self?.assumeIsolated { $0.end.writeEnded(sent: (try? result.get()) != nil) }
+        }
+    }
+
+    /// Asks the client to go on (RFC 9051, 7.6). What it sends then shows that it has read all that came before, unless
+    /// it did not wait.
+    func invite(_ text: ResponseText) {
+        if !hasInput, parser.bufferedOctets == 0 {
+            knowledge.prompted(at: WallClock.microseconds)
+        }
+        printer.continuation(text)
     }
 
     /// To be called between pieces of a long answer: sends what has gathered, and waits while the client does not read.
@@ -275,8 +324,8 @@ actor Session {
         if octets.readableBytes < 8 * 1024 {
             printer.raw(octets)
         } else {
-            if printer.buffer.readableBytes > 0 { channel.write(printer.take(), promise: nil) }
-            channel.write(octets, promise: nil)
+            if printer.buffer.readableBytes > 0 { send(printer.take()) }
+            send(octets)
             channel.flush()
         }
         try await breathe()
@@ -322,6 +371,7 @@ actor Session {
     private func close() async {
         flush()
         if channel.isActive, !wakeup.take(.gone).contains(.gone) {
+            end.outputClosed()
             channel.close(mode: .output, promise: nil)
             readingIsPaused = false
             try? channel.syncOptions?.setOption(.autoRead, value: true)

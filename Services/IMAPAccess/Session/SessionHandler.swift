@@ -34,13 +34,21 @@ final class SessionHandler: ChannelInboundHandler {
         session.assumeIsolated { $0.received(&octets) }
     }
 
+    func channelReadComplete(context: ChannelHandlerContext) {
+        session.assumeIsolated { $0.readCompleted() }
+        context.fireChannelReadComplete()
+    }
+
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if context.channel.isWritable { session.assumeIsolated { $0.signal(.writable) } }
         context.fireChannelWritabilityChanged()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        session.assumeIsolated { $0.signal([.gone, .ended]) }
+        session.assumeIsolated { session in
+            session.closed()
+            session.signal([.gone, .ended])
+        }
         context.fireChannelInactive()
     }
 
@@ -49,9 +57,15 @@ final class SessionHandler: ChannelInboundHandler {
         case let handshake as TLSHandshakeCompleted:
             session.assumeIsolated { $0.secured(handshake) }
         case let ended as TLSInputEnded:
-            session.assumeIsolated { $0.signal(ended == .reset ? [.gone, .ended] : .ended) }
+            session.assumeIsolated { session in
+                session.inputEnded(ended)
+                session.signal(ended == .reset ? [.gone, .ended] : .ended)
+            }
         case ChannelEvent.inputClosed:
-            session.assumeIsolated { $0.signal(.ended) }
+            session.assumeIsolated { session in
+                session.inputEnded(.closeNotify)
+                session.signal(.ended)
+            }
         default:
             break
         }
@@ -61,6 +75,7 @@ final class SessionHandler: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         session.assumeIsolated { session in
             session.logger.debug("connection failed", metadata: ["error": "\(error)"])
+            session.failed(error)
             session.signal([.gone, .ended])
         }
         context.close(promise: nil)

@@ -1,6 +1,7 @@
 import Contracts
 import Logging
 import Messaging
+import Settlement
 import TransportSecurity
 
 /// What all sessions of the process share: the peers, the limits, the certificate.
@@ -8,6 +9,7 @@ struct SessionServices: Sendable {
     let store: any MailStore
     let sasl: any Sasl
     let acceptance: any Acceptance
+    let settlements: SettlementSender
     let mailboxes: MailboxRegistry
     let mechanisms: MechanismCatalogue
     let limits: Limits
@@ -16,12 +18,13 @@ struct SessionServices: Sendable {
     let version: String
 
     init(
-        store: any MailStore, sasl: any Sasl, acceptance: any Acceptance, events: EventSubscriber?,
-        limits: Limits, tls: TLSContext?, logger: Logger, version: String
+        store: any MailStore, sasl: any Sasl, acceptance: any Acceptance, delivery: any Delivery,
+        events: EventSubscriber?, limits: Limits, tls: TLSContext?, logger: Logger, version: String
     ) {
         self.store = store
         self.sasl = sasl
         self.acceptance = acceptance
+        self.settlements = SettlementSender(to: delivery, logger: logger)
         self.limits = limits
         self.tls = tls
         self.logger = logger

@@ -2,6 +2,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import ServiceLifecycle
+import Settlement
 import TransportSecurity
 
 /// Puts the parts of ingress together.
@@ -12,6 +13,8 @@ func makeServices(
     let metrics = IngressMetrics()
     let registry = SessionRegistry(limits: configuration.limits, metrics: metrics)
     let mechanisms = MechanismCatalogue(sasl: peers.sasl, logger: logger)
+    let resolutions = RecentResolutions(lifetime: configuration.timeouts.resolution)
+    let settlements = SettlementSender(to: peers.delivery, logger: logger)
     let threads = NIOThreadPool(numberOfThreads: 2)
     threads.start()
     let group = MultiThreadedEventLoopGroup(
@@ -22,13 +25,15 @@ func makeServices(
                 settings: SessionSettings(
                     serverName: configuration.serverName, kind: kind, offersTLS: tls != nil,
                     limits: configuration.limits, postmaster: configuration.postmaster),
-                timeouts: configuration.timeouts, peers: peers, mechanisms: mechanisms, tls: tls,
-                spool: SpoolArea(directory: configuration.spoolDirectory, threads: threads), registry: registry,
-                metrics: metrics, logger: logger),
+                timeouts: configuration.timeouts, peers: peers, mechanisms: mechanisms, resolutions: resolutions,
+                settlements: settlements, tls: tls,
+                spool: SpoolArea(directory: configuration.spoolDirectory, threads: threads),
+                registry: registry, metrics: metrics, logger: logger),
             address: address)
     }
     let ingress = IngressService(
         listeners: listeners, inherited: inherited, group: group, registry: registry, threads: threads,
         logger: logger, whenListening: whenListening)
-    return [mechanisms, ingress]
+    // The last in the list ends first: what its sessions settle at their end is still sent.
+    return [settlements, mechanisms, ingress]
 }

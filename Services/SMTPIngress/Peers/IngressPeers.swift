@@ -6,6 +6,8 @@ import NIOCore
 struct IngressPeers: Sendable {
     /// Served by storage.
     var directory: any Directory
+    /// Served by storage, for settlements alone.
+    var delivery: any Delivery
     /// Served by content processing.
     var acceptance: any Acceptance
     /// Served by authentication.

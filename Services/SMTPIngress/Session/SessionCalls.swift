@@ -3,17 +3,23 @@ import Logging
 import Messaging
 import NIOCore
 import SMTPSyntax
+import ServiceRuntime
+import Settlement
 
 /// The questions that a session asks its peers. Each is one call: one hop out, one back.
 extension SessionHandler {
     func resolve(_ addresses: [String]) {
+        let recent = environment.resolutions
+        if let known = recent.answers(to: addresses) { return machine.resolved(.success(known)) }
         let directory = environment.peers.directory
         let context = CallContext(
             transaction: machine.transaction?.id ?? .next(), timeout: environment.timeouts.question)
         call {
             var request = ResolveRequest()
             request.addresses = addresses
-            return try await directory.resolve(request, context).resolutions
+            let resolutions = try await directory.resolve(request, context).resolutions
+            recent.remember(resolutions, to: addresses)
+            return resolutions
         } then: { handler, result in
             handler.machine.resolved(result)
         }
@@ -87,34 +93,43 @@ extension SessionHandler {
     func handOver(_ transaction: Transaction, _ spool: MessageSpool) {
         let acceptance = environment.peers.acceptance
         let (message, digest) = spool.finish()
-        let request = machine.acceptRequest(
+        var request = machine.acceptRequest(
             transaction, client: client, octets: spool.octets, digest: digest, receivedAt: WallClock.microseconds)
+        knowledge.begin(&request.client)
         // The transaction's id is the key: however often the request is repeated, its effect is one.
         let context = CallContext(
             transaction: transaction.id, timeout: environment.timeouts.acceptance, idempotencyKey: transaction.id)
         let began = NIODeadline.now()
         let octets = spool.octets
+        let asked = request
         call {
-            try await acceptance.accept(request, message: message, context).statuses
+            try await acceptance.accept(asked, message: message, context)
         } then: { handler, result in
+            switch result {
+            case .success(let reply):
+                handler.knowledge.replied(reply.receipts)
+                if !reply.statuses.contains(where: { $0.code / 100 == 2 }) { handler.refused(transaction) }
+                handler.machine.accepted(reply.statuses)
+            case .failure(let refusal):
+                handler.refused(transaction)
+                handler.machine.notAccepted(Replies.peerFailure(refusal.failure))
+            }
+        } afterwards: { handler, result in
             handler.environment.metrics.acceptanceTime.recordNanoseconds((NIODeadline.now() - began).nanoseconds)
-            handler.handedOver(transaction, octets, result)
+            let statuses = (try? result.get())?.statuses ?? []
+            handler.record(transaction, octets, code: statuses.map { $0.code }.max() ?? 451)
         }
     }
 
-    private func handedOver(
-        _ transaction: Transaction, _ octets: Int, _ result: Result<[TransactionStatus], PeerRefusal>
-    ) {
+    /// Nobody knows what a transaction that failed has left behind; the session remembers some, and then ends.
+    private func refused(_ transaction: Transaction) {
+        knowledge.refused(transaction.id)
+        if knowledge.denied.count >= ClientKnowledge.deniedLimit { machine.endAfterReply() }
+    }
+
+    /// Counts and logs what became of a transaction.
+    private func record(_ transaction: Transaction, _ octets: Int, code: UInt32) {
         let metrics = environment.metrics
-        let code: UInt32
-        switch result {
-        case .success(let statuses):
-            code = statuses.map(\.code).max() ?? 451
-            machine.accepted(statuses)
-        case .failure(let refusal):
-            code = 451
-            machine.notAccepted(Replies.peerFailure(refusal.failure))
-        }
         switch code / 100 {
         case 2:
             metrics.messageAccepted(environment.settings.kind)

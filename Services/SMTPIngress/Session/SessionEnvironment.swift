@@ -1,5 +1,6 @@
 import Logging
 import NIOCore
+import Settlement
 import TransportSecurity
 
 /// What the sessions of one listener use of the process around them.
@@ -8,6 +9,8 @@ struct SessionEnvironment: Sendable {
     var timeouts: Timeouts
     var peers: IngressPeers
     var mechanisms: MechanismCatalogue
+    var resolutions: RecentResolutions
+    var settlements: SettlementSender
     var tls: TLSContext?
     var spool: SpoolArea
     var registry: SessionRegistry

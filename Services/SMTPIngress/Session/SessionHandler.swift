@@ -2,6 +2,8 @@ import Contracts
 import Logging
 import NIOCore
 import SMTPSyntax
+import ServiceRuntime
+import Settlement
 import TransportSecurity
 
 /// Performs what the machine wants on a channel. There is no policy here.
@@ -19,6 +21,8 @@ final class SessionHandler: ChannelInboundHandler {
     private var inbound = ByteBuffer()
     private var context: ChannelHandlerContext?
     private var end = ConnectionEndObserver()
+    /// What the client surely knows of our replies.
+    var knowledge = ClientKnowledge(at: WallClock.microseconds)
     private var spool: MessageSpool?
     /// A transaction whose last octets are being written to the spool.
     private var finishing: Transaction?
@@ -74,11 +78,15 @@ final class SessionHandler: ChannelInboundHandler {
         guard !isClosing else { return }
         var incoming = unwrapInboundIn(data)
         lastHeard = .now()
+        settle(knowledge.promptAnswered())
         if inbound.readableBytes == 0 { inbound = incoming } else { inbound.writeBuffer(&incoming) }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
         if isClosing {
+            if machine.tls == nil, end.readCompleted(on: channel) {
+                knowledge.inputEnded(inOrder: end.hasEndedInOrder)
+            }
             // What still comes is thrown away; to leave it unread would turn our last octets into a reset.
             context.read()
         } else {
@@ -97,11 +105,17 @@ final class SessionHandler: ChannelInboundHandler {
             machine.tlsEstablished(TLSFacts(event))
             pump()
         case let event as TLSInputEnded:
-            end.inputEnded(event)
+            inputEnded(event)
         case ChannelEvent.inputClosed:
-            end.inputEnded()
+            inputEnded(.closeNotify)
             hasInputEnded = true
-            if isClosing { context.close(promise: nil) } else { pump() }
+            if !isClosing {
+                pump()
+            } else if machine.tls == nil {
+                context.close(promise: nil)
+            } else {
+                context.read()
+            }
         case is DrainRequested:
             machine.drain()
             // Nothing is in hand before the handshake is done, and nobody would understand a word.
@@ -118,8 +132,18 @@ final class SessionHandler: ChannelInboundHandler {
         context.close(promise: nil)
     }
 
+    private func inputEnded(_ event: TLSInputEnded) {
+        end.inputEnded(event, on: channel)
+        knowledge.inputEnded(inOrder: end.hasEndedInOrder)
+    }
+
+    private func settle(_ settlement: Settlement?) {
+        if let settlement { environment.settlements.send(settlement) }
+    }
+
     func channelInactive(context: ChannelHandlerContext) {
         idleTimer?.cancel()
+        settle(knowledge.closed(inOrder: end.end == .orderly))
         machine.disconnected()
         isClosing = true
         spool = nil
@@ -164,6 +188,9 @@ final class SessionHandler: ChannelInboundHandler {
         while true {
             switch machine.next(&inbound) {
             case .read:
+                if machine.takePrompt(), inbound.readableBytes == 0 {
+                    knowledge.prompted(at: WallClock.microseconds)
+                }
                 flush(context)
                 if inbound.readableBytes == 0 { inbound = ByteBuffer() }
                 if hasInputEnded { return finish(context) }
@@ -177,6 +204,8 @@ final class SessionHandler: ChannelInboundHandler {
             case .startTLS:
                 startTLS(context)
             case .content(let content):
+                // Content that was there before the prompt answers nothing.
+                _ = machine.takePrompt()
                 keep(content)
             case .discard:
                 spool = nil
@@ -210,7 +239,9 @@ final class SessionHandler: ChannelInboundHandler {
         flush(context)
         idleTimer?.cancel()
         let channel = channel
-        if hasInputEnded {
+        end.outputClosed()
+        // Behind close_notify a reset may still come, from a client that closed without reading what we said.
+        if hasInputEnded, machine.tls == nil {
             context.writeAndFlush(wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete { _ in
                 channel.close(promise: nil)
             }
@@ -286,10 +317,12 @@ final class SessionHandler: ChannelInboundHandler {
 
     // MARK: Calls
 
-    /// Asks somebody on this event loop and gives the answer to the machine.
+    /// Asks somebody on this event loop and gives the answer to the machine; what need not be done before the client
+    /// has its reply is done afterwards.
     func call<Answer: Sendable>(
         _ question: @escaping @Sendable () async throws -> Answer,
-        then answered: @escaping @Sendable (SessionHandler, Result<Answer, PeerRefusal>) -> Void
+        then answered: @escaping @Sendable (SessionHandler, Result<Answer, PeerRefusal>) -> Void,
+        afterwards told: @escaping @Sendable (SessionHandler, Result<Answer, PeerRefusal>) -> Void = { _, _ in }
     ) {
         openCalls += 1
         let handler = NIOLoopBound(self, eventLoop: channel.eventLoop)
@@ -304,19 +337,21 @@ final class SessionHandler: ChannelInboundHandler {
                 metrics.peerFailures.increment()
                 result = .failure(PeerRefusal(error))
             }
-            handler.value.finished(result, answered)
+            handler.value.finished(result, answered, told)
         }
     }
 
     private func finished<Answer: Sendable>(
         _ result: Result<Answer, PeerRefusal>,
-        _ answered: (SessionHandler, Result<Answer, PeerRefusal>) -> Void
+        _ answered: (SessionHandler, Result<Answer, PeerRefusal>) -> Void,
+        _ told: (SessionHandler, Result<Answer, PeerRefusal>) -> Void
     ) {
         openCalls -= 1
         answered(self, result)
         // The client's time begins anew.
         lastHeard = .now()
         pump()
+        told(self, result)
         leaveWhenDone()
     }
 

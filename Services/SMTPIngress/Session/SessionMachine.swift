@@ -77,6 +77,10 @@ struct SessionMachine: Sendable {
     var isDraining = false
     /// Content of a transaction that is over must be forgotten.
     var hasStaleContent = false
+    /// The last reply is one that a client must read before it goes on.
+    var hasPrompted = false
+    /// The session is to end with the reply to the content in hand.
+    private(set) var endsAfterReply = false
 
     var errorCount = 0
     var idleCommandCount = 0
@@ -126,6 +130,12 @@ struct SessionMachine: Sendable {
         return output
     }
 
+    /// Whether the last reply is a prompt; the machine forgets it.
+    mutating func takePrompt() -> Bool {
+        defer { hasPrompted = false }
+        return hasPrompted
+    }
+
     /// TLS is to begin and has not yet.
     var isBeforeHandshake: Bool {
         switch phase {
@@ -154,6 +164,11 @@ struct SessionMachine: Sendable {
     /// The service is to end: what is in hand is finished, what is idle ends now.
     mutating func drain() {
         isDraining = true
+    }
+
+    /// Too much went wrong on this connection: the reply to the content in hand is the last but one.
+    mutating func endAfterReply() {
+        endsAfterReply = true
     }
 
     /// The connection is gone: nobody hears us any more.

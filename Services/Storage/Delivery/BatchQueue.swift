@@ -1,3 +1,4 @@
+import Database
 import DequeModule
 import Messaging
 import Synchronization
@@ -61,8 +62,23 @@ final class BatchQueue<Request: Sendable, Reply: Sendable>: Sendable {
         }
     }
 
+    /// Carries out batches on the connection's own thread, where each is taken and answered without another change of
+    /// thread, until the queue is closed and empty; then closes the connection.
+    func work(
+        on connection: isolated DatabaseConnection,
+        _ carryOut: (isolated DatabaseConnection, [Entry]) async -> Void
+    ) async {
+        var wasBusy = false
+        while let batch = await nextBatch(wasBusy: wasBusy) {
+            wasBusy = true
+            await carryOut(connection, batch)
+        }
+        connection.close()
+    }
+
     /// What to carry out next; nil when the queue is closed and empty. `wasBusy` ends the worker's last batch.
-    func nextBatch(wasBusy: Bool) async -> [Entry]? {
+    /// It comes back on the caller's own executor.
+    func nextBatch(wasBusy: Bool, isolation: isolated (any Actor)? = #isolation) async -> [Entry]? {
         await withCheckedContinuation { continuation in
             let batch = state.withLock { state -> [Entry]?? in
                 if wasBusy { state.busy -= 1 }

@@ -1,83 +1,30 @@
 import Contracts
 import Database
-import Messaging
 import NIOCore
-
-/// One message to commit, checked and in the form of the database.
-struct PreparedCommit: Sendable {
-    let transaction: DatabaseUUID
-    /// Nil when the content was staged and its row is complete.
-    let content: Content?
-    /// The staged content, or nil until a batch gives the new one its id.
-    let stagedContentID: Int64?
-    /// Octets of the stored message: what each mailbox and each quota counts.
-    let size: Int64
-    let dispositions: [PreparedDisposition]
-
-    /// The row of `mail.contents`.
-    struct Content: Sendable {
-        let prefixOctets: Int32
-        let headerOctets: Int32
-        let bodyOctets: Int64
-        let header: ByteBuffer
-        let body: ByteBuffer
-        let metadata: ContentMetadata
-    }
-
-    /// What the batch's bound of octets counts.
-    var octets: Int {
-        (content.map { $0.header.readableBytes + $0.body.readableBytes + $0.metadata.octets } ?? 0)
-            + dispositions.count * 128
-    }
-}
-
-/// What content processing found out about a message.
-struct ContentMetadata: Sendable {
-    let sentAt: Timestamp?
-    let digest: ByteBuffer
-    let messageID: String
-    let mimeIndex: ByteBuffer
-    let envelope: ByteBuffer
-    let bodyStructure: ByteBuffer
-    let bodySummary: ByteBuffer
-
-    init(_ content: MessageContent) {
-        sentAt = content.sentDate == 0 ? nil : Timestamp(microseconds: content.sentDate)
-        digest = ByteBuffer(bytes: content.digest)
-        // A text of PostgreSQL has no U+0000.
-        messageID = content.messageID.contains("\0") ? "" : content.messageID
-        mimeIndex = ByteBuffer(bytes: content.mimeIndex)
-        envelope = ByteBuffer(bytes: content.envelope)
-        bodyStructure = ByteBuffer(bytes: content.bodyStructure)
-        bodySummary = ByteBuffer(bytes: content.body)
-    }
-
-    var octets: Int {
-        mimeIndex.readableBytes + envelope.readableBytes + bodyStructure.readableBytes + bodySummary.readableBytes
-    }
-}
-
-enum PreparedDisposition: Sendable {
-    case store(accountID: Int64, mailbox: String, fallsBack: Bool, flags: Flags, internalDate: Timestamp)
-    case enqueue(reversePath: String, forwardPath: String, domain: String, smtputf8: Bool, binaryMIME: Bool)
-}
 
 /// Several messages as the columns that the statements of a group commit take, and the way back from the rows that
 /// they return to one reply for each message.
 struct CommitBatch: Sendable {
     let commands: [Command]
     private let commits: [PreparedCommit]
-    /// Where the rows of `CommitStatements.store` stand among the results; nil when nothing is to be stored.
-    private let storeResult: Int?
+    /// The dispositions in the order of the statement.
+    private let places: [Place]
 
-    /// The batch; each message without staged content takes the next of `contentIDs`.
+    /// One disposition of one message.
+    private struct Place: Sendable {
+        let commit: Int
+        let disposition: Int
+        let contentID: Int64
+    }
+
+    /// The batch; each message without staged content takes the next of `contentIDs`. No two messages of a batch may be
+    /// the same delivery: `isJoinable` tells.
     init(_ commits: [PreparedCommit], contentIDs: [Int64]) {
         self.commits = commits
         var contents = ContentColumns()
-        var stores = StoreColumns()
-        var entries = QueueColumns()
+        var places: [Place] = []
         var unused = contentIDs[...]
-        for commit in commits {
+        for (index, commit) in commits.enumerated() {
             let contentID: Int64
             if let staged = commit.stagedContentID {
                 contentID = staged
@@ -87,65 +34,93 @@ struct CommitBatch: Sendable {
             } else {
                 continue
             }
-            for (index, disposition) in commit.dispositions.enumerated() {
-                let place = (commit.transaction, Int16(clamping: index), contentID)
-                switch disposition {
-                case .store(let accountID, let mailbox, let fallsBack, let flags, let internalDate):
-                    stores.append(place, accountID, mailbox, fallsBack, flags, internalDate, commit.size)
-                case .enqueue(let reversePath, let forwardPath, let domain, let smtputf8, let binaryMIME):
-                    entries.append(place, reversePath, forwardPath, domain, smtputf8, binaryMIME)
-                }
+            for disposition in commit.dispositions.indices {
+                places.append(Place(commit: index, disposition: disposition, contentID: contentID))
             }
         }
+        // Those of one account together, and within it those of one mailbox; else in the order in which they came.
+        if places.count > 1 {
+            let keys = places.map { commits[$0.commit].dispositions[$0.disposition] }
+            places = places.indices.sorted { left, right in
+                let (one, other) = (keys[left], keys[right])
+                if one.accountID != other.accountID { return one.accountID < other.accountID }
+                let (oneBox, otherBox) = (one.mailbox ?? "", other.mailbox ?? "")
+                if oneBox != otherBox { return oneBox < otherBox }
+                if one.fallsBack != other.fallsBack { return other.fallsBack }
+                return left < right
+            }.map { places[$0] }
+        }
+        self.places = places
         var commands: [Command] = []
         if !contents.identifiers.isEmpty { commands.append(contents.command) }
-        if !entries.contentIDs.isEmpty { commands.append(entries.command) }
-        if stores.accountIDs.isEmpty {
-            storeResult = nil
-        } else {
-            commands.append(CommitStatements.lockAccounts(Array(Set(stores.accountIDs))))
-            if let keywords = stores.keywordCommand { commands.append(keywords) }
-            storeResult = commands.count
-            commands.append(stores.command)
-        }
+        commands.append(Self.command(commits, places))
         self.commands = commands
     }
 
-    /// One reply for each message, and the changes to announce.
-    func replies(_ results: [Rows]) throws(DatabaseError) -> ([CommitReply], [MailboxChanged]) {
-        var rows = (storeResult.map { Array(results[$0]) } ?? [])[...]
-        var changes: [MailboxKey: Int64] = [:]
-        var replies: [CommitReply] = []
-        replies.reserveCapacity(commits.count)
-        for commit in commits {
-            var reply = CommitReply()
-            for disposition in commit.dispositions {
-                var result = CommitReply.Result()
-                switch disposition {
-                case .enqueue:
-                    result.outcome = .done
-                case .store:
-                    guard let row = rows.popFirst() else {
-                        throw DatabaseError(.badResult, "fewer results than messages")
-                    }
-                    let (accountID, outcome, mailboxID, uidValidity, uid, modseq) = try row.decode(
-                        Int64.self, Int.self, Int64?.self, Int64?.self, Int64?.self, Int64?.self)
-                    result.outcome = CommitOutcome(rawValue: outcome) ?? .unspecified
-                    if let mailboxID, let uidValidity, let uid, let modseq {
-                        result.mailboxID = mailboxID
-                        result.uidValidity = UInt32(clamping: uidValidity)
-                        result.uid = UInt32(clamping: uid)
-                        result.modseq = UInt64(clamping: modseq)
-                        let key = MailboxKey(accountID: accountID, mailboxID: mailboxID)
-                        changes[key] = max(changes[key] ?? 0, modseq)
-                    }
-                }
-                reply.results.append(result)
-            }
-            replies.append(reply)
+    private static func command(_ commits: [PreparedCommit], _ places: [Place]) -> Command {
+        var columns = DispositionColumns(count: places.count)
+        for place in places {
+            let commit = commits[place.commit]
+            columns.append(
+                commit, commit.dispositions[place.disposition], index: place.disposition, contentID: place.contentID)
         }
-        return (replies, changes.map { MailboxChanged($0.key, modseq: $0.value) })
+        return columns.command
     }
+
+    /// What became of a message.
+    struct Outcome: Sendable {
+        var reply: CommitReply
+        /// A receipt of another connection may stand for one of its dispositions, which was therefore not done.
+        var isInDoubt = false
+    }
+
+    /// One outcome for each message, and the changes to announce.
+    func outcomes(_ results: [Rows]) throws(DatabaseError) -> ([Outcome], [MailboxChanged]) {
+        var outcomes = commits.map { commit in
+            var reply = CommitReply()
+            reply.results = Array(repeating: CommitReply.Result(), count: commit.dispositions.count)
+            return Outcome(reply: reply)
+        }
+        guard let rows = results.last, rows.count == places.count else {
+            throw DatabaseError(.badResult, "\(results.last?.count ?? 0) results for \(places.count) dispositions")
+        }
+        var changes: [MailboxKey: Int64] = [:]
+        for row in rows {
+            let (position, outcome, mailboxID, uidValidity, uid, modseq, copyID) = try row.decode(
+                Int.self, Int.self, Int64?.self, Int64?.self, Int64?.self, Int64?.self, DatabaseUUID?.self)
+            guard places.indices.contains(position - 1) else {
+                throw DatabaseError(.badResult, "a result for a disposition that was not asked for")
+            }
+            let place = places[position - 1]
+            let disposition = commits[place.commit].dispositions[place.disposition]
+            var result = CommitReply.Result()
+            if outcome == Self.inDoubt {
+                outcomes[place.commit].isInDoubt = true
+            } else {
+                result.outcome = CommitOutcome(rawValue: outcome) ?? .unspecified
+            }
+            if let mailboxID, let uidValidity, let uid, let modseq {
+                result.mailboxID = mailboxID
+                result.uidValidity = UInt32(clamping: uidValidity)
+                result.uid = UInt32(clamping: uid)
+                result.modseq = UInt64(clamping: modseq)
+                let key = MailboxKey(accountID: disposition.accountID, mailboxID: mailboxID)
+                changes[key] = max(changes[key] ?? 0, modseq)
+            }
+            if result.outcome == .done {
+                let transaction = commits[place.commit].transaction
+                result.receipt.accountID = disposition.accountID
+                result.receipt.fingerprints = disposition.fingerprints.map { .init($0.readableBytesView) }
+                result.receipt.transactionID = .init(transaction.octets)
+                result.copyID = .init((copyID ?? transaction).octets)
+            }
+            outcomes[place.commit].reply.results[place.disposition] = result
+        }
+        return (outcomes, changes.map { MailboxChanged($0.key, modseq: $0.value) })
+    }
+
+    /// The function's own word for a disposition that was left undone for now.
+    private static let inDoubt = 6
 }
 
 /// One mailbox of one account.
@@ -164,6 +139,27 @@ extension MailboxChanged {
     }
 }
 
+/// Which deliveries a batch holds, so that no other message of the same delivery joins it: within one batch they
+/// would not see each other's receipts.
+struct BatchMembers {
+    private var deliveries: Set<Delivery> = []
+
+    private struct Delivery: Hashable {
+        let accountID: Int64
+        let fingerprint: ByteBuffer
+    }
+
+    /// Adds the message, unless one of its deliveries is there already.
+    mutating func admit(_ commit: PreparedCommit) -> Bool {
+        let added = commit.dispositions.flatMap { disposition in
+            disposition.fingerprints.map { Delivery(accountID: disposition.accountID, fingerprint: $0) }
+        }
+        guard deliveries.isDisjoint(with: added) else { return false }
+        deliveries.formUnion(added)
+        return true
+    }
+}
+
 private struct ContentColumns {
     var identifiers: [Int64] = []
     var contents: [PreparedCommit.Content] = []
@@ -175,81 +171,100 @@ private struct ContentColumns {
 
     var command: Command {
         CommitStatements.insertContents(
-            identifiers, contents.map(\.prefixOctets), contents.map(\.headerOctets), contents.map(\.bodyOctets),
-            contents.map(\.metadata.sentAt), contents.map(\.metadata.digest), contents.map(\.metadata.messageID),
-            contents.map(\.metadata.mimeIndex), contents.map(\.metadata.envelope),
-            contents.map(\.metadata.bodyStructure), contents.map(\.metadata.bodySummary), contents.map(\.header),
-            contents.map(\.body))
+            identifiers, contents.map { $0.prefixOctets }, contents.map { $0.headerOctets },
+            contents.map { $0.bodyOctets }, contents.map { $0.metadata.sentAt }, contents.map { $0.metadata.digest },
+            contents.map { $0.metadata.messageID }, contents.map { $0.metadata.mimeIndex },
+            contents.map { $0.metadata.envelope }, contents.map { $0.metadata.bodyStructure },
+            contents.map { $0.metadata.bodySummary }, contents.map { $0.header }, contents.map { $0.body })
     }
 }
 
-private struct StoreColumns {
-    var accountIDs: [Int64] = []
-    var transactions: [DatabaseUUID] = []
-    var dispositions: [Int16] = []
-    var contentIDs: [Int64] = []
-    var mailboxes: [String] = []
-    var fallBacks: [Bool] = []
-    var flags: [Flags] = []
-    var internalDates: [Timestamp] = []
-    var sizes: [Int64] = []
+private struct DispositionColumns {
+    private var accountIDs: [Int64] = []
+    private var fingerprints: [ByteBuffer] = []
+    private var otherFingerprints: [ByteBuffer] = []
+    private var transactions: [DatabaseUUID] = []
+    private var connections: [DatabaseUUID?] = []
+    private var ordinals: [Int32] = []
+    private var beganAt: [Int64] = []
+    private var receivedAt: [Int64] = []
+    private var denied: [ByteBuffer] = []
+    private var absorbs: [Bool] = []
+    private var dispositions: [Int16] = []
+    private var contentIDs: [Int64] = []
+    private var sizes: [Int64] = []
+    private var mailboxes: [String?] = []
+    private var fallBacks: [Bool] = []
+    private var flags: [Int64] = []
+    private var keywords: [String] = []
+    private var internalDates: [Timestamp?] = []
+    private var domains: [String?] = []
+    private var smtputf8: [Bool] = []
+    private var binaryMIME: [Bool] = []
+    private var entrances: [Int16] = []
+    private var clients: [String] = []
+    private var identities: [String?] = []
+    private var reversePaths: [String] = []
+    private var forwardPaths: [String] = []
+    private var messageIDs: [String] = []
+
+    init(count: Int) {
+        accountIDs.reserveCapacity(count)
+        fingerprints.reserveCapacity(count)
+        transactions.reserveCapacity(count)
+    }
 
     mutating func append(
-        _ place: (DatabaseUUID, Int16, Int64), _ accountID: Int64, _ mailbox: String, _ fallsBack: Bool,
-        _ flags: Flags, _ internalDate: Timestamp, _ size: Int64
+        _ commit: PreparedCommit, _ disposition: PreparedDisposition, index: Int, contentID: Int64
     ) {
-        transactions.append(place.0)
-        dispositions.append(place.1)
-        contentIDs.append(place.2)
-        accountIDs.append(accountID)
-        mailboxes.append(mailbox)
-        fallBacks.append(fallsBack)
-        self.flags.append(flags)
-        internalDates.append(internalDate)
-        sizes.append(size)
+        accountIDs.append(disposition.accountID)
+        fingerprints.append(disposition.fingerprints[0])
+        otherFingerprints.append(
+            disposition.fingerprints.dropFirst().reduce(into: ByteBuffer()) { $0.writeImmutableBuffer($1) })
+        transactions.append(commit.transaction)
+        connections.append(commit.origin.connection)
+        ordinals.append(commit.origin.ordinal)
+        beganAt.append(commit.origin.beganAt)
+        receivedAt.append(commit.origin.receivedAt)
+        denied.append(commit.origin.denied)
+        absorbs.append(commit.absorbsRepetitions)
+        dispositions.append(Int16(clamping: index))
+        contentIDs.append(contentID)
+        sizes.append(commit.size)
+        entrances.append(commit.origin.entrance)
+        clients.append(commit.origin.clientAddress)
+        identities.append(commit.origin.identity)
+        forwardPaths.append(disposition.forwardPath)
+        messageIDs.append(commit.messageID)
+        switch disposition.action {
+        case .store(let mailbox, let fallsBack, let flags, let internalDate):
+            mailboxes.append(mailbox)
+            fallBacks.append(fallsBack)
+            self.flags.append(flags.bits)
+            keywords.append(flags.keywordList)
+            internalDates.append(internalDate)
+            domains.append(nil)
+            smtputf8.append(false)
+            binaryMIME.append(false)
+            reversePaths.append(commit.origin.reversePath)
+        case .enqueue(let reversePath, let domain, let needsUTF8, let isBinary):
+            mailboxes.append(nil)
+            fallBacks.append(false)
+            flags.append(0)
+            keywords.append("")
+            internalDates.append(nil)
+            domains.append(domain)
+            smtputf8.append(needsUTF8)
+            binaryMIME.append(isBinary)
+            reversePaths.append(reversePath)
+        }
     }
 
     var command: Command {
-        CommitStatements.store(
-            accountIDs, transactions, dispositions, contentIDs, mailboxes, fallBacks, flags.map(\.bits),
-            flags.map(\.keywordList), internalDates, sizes)
-    }
-
-    var keywordCommand: Command? {
-        let places = flags.indices.filter { !flags[$0].keywords.isEmpty }
-        guard !places.isEmpty else { return nil }
-        return CommitStatements.addKeywords(
-            places.map { accountIDs[$0] }, places.map { mailboxes[$0] }, places.map { fallBacks[$0] },
-            places.map { flags[$0].keywordList }, Int32(Flags.keywordLimit))
-    }
-}
-
-private struct QueueColumns {
-    var transactions: [DatabaseUUID] = []
-    var dispositions: [Int16] = []
-    var contentIDs: [Int64] = []
-    var reversePaths: [String] = []
-    var forwardPaths: [String] = []
-    var domains: [String] = []
-    var smtputf8: [Bool] = []
-    var binaryMIME: [Bool] = []
-
-    mutating func append(
-        _ place: (DatabaseUUID, Int16, Int64), _ reversePath: String, _ forwardPath: String, _ domain: String,
-        _ smtputf8: Bool, _ binaryMIME: Bool
-    ) {
-        transactions.append(place.0)
-        dispositions.append(place.1)
-        contentIDs.append(place.2)
-        reversePaths.append(reversePath)
-        forwardPaths.append(forwardPath)
-        domains.append(domain)
-        self.smtputf8.append(smtputf8)
-        self.binaryMIME.append(binaryMIME)
-    }
-
-    var command: Command {
-        CommitStatements.enqueue(
-            transactions, dispositions, contentIDs, reversePaths, forwardPaths, domains, smtputf8, binaryMIME)
+        CommitStatements.commit(
+            accountIDs, fingerprints, otherFingerprints, transactions, connections, ordinals, beganAt,
+            receivedAt, denied, absorbs, dispositions, contentIDs, sizes, mailboxes, fallBacks, flags, keywords,
+            internalDates, domains, smtputf8, binaryMIME, entrances,
+            clients, identities, reversePaths, forwardPaths, messageIDs)
     }
 }

@@ -2,11 +2,15 @@ import Contracts
 import Database
 import Messaging
 import NIOCore
+import ServiceRuntime
 
 /// The contract `Delivery`: makes dispositions durable.
 struct DeliveryService: Delivery {
     let groupCommit: GroupCommit
     let staging: Staging
+    let settlements: Settlements
+    /// For so long a receipt is kept when it is settled; a request that has been on its way for longer is refused.
+    let receiptMemory: Duration
 
     /// A message up to this size comes inline in a commit.
     static let inlineOctets = 512 * 1024
@@ -33,13 +37,26 @@ struct DeliveryService: Delivery {
         }
     }
 
+    func settle(_ request: SettleRequest, _ context: CallContext) async throws -> SettleReply {
+        try await answering { try await settlements.settle(request, deadline: context.deadline) }
+    }
+
     private func prepare(
         _ request: CommitRequest, _ payload: [ByteBuffer], _ context: CallContext
     ) async throws -> PreparedCommit {
         guard let transaction = DatabaseUUID(octets: context.transaction.octets),
             request.dispositions.count <= Self.dispositionLimit
         else { throw MessagingError(.malformed, "a commit has at most \(Self.dispositionLimit) dispositions") }
-        let dispositions = try request.dispositions.map(Self.prepare)
+        // A settled receipt goes after a while. Until then it tells a request that was held up on its way (in a process
+        // that stood still, say) while a repetition of it was answered, that its work is done.
+        let receivedAt = request.origin.receivedAt
+        guard receivedAt == 0 || .microseconds(WallClock.microseconds - receivedAt) < receiptMemory / 2 else {
+            throw MessagingError(.deadlineExceeded, "the request has been on its way for too long")
+        }
+        let dispositions = try request.dispositions.enumerated().map { index, disposition in
+            try PreparedDisposition(disposition, at: index, of: context.transaction)
+        }
+        let origin = PreparedOrigin(request.origin)
         let content = request.content
         let metadata = ContentMetadata(content)
         guard content.headerOctets >= 0, content.bodyOctets >= 0, content.headerOctets <= Int64(Int32.max) else {
@@ -57,8 +74,8 @@ struct DeliveryService: Delivery {
                 throw MessagingError(.malformed, "no content of that length was staged as \(content.stagedContentID)")
             }
             return PreparedCommit(
-                transaction: transaction, content: nil, stagedContentID: content.stagedContentID, size: size,
-                dispositions: dispositions)
+                transaction: transaction, origin: origin, content: nil, stagedContentID: content.stagedContentID,
+                size: size, messageID: metadata.messageID, dispositions: dispositions)
         }
         guard payload.count == 3, payload[1].readableBytes == content.headerOctets,
             payload[2].readableBytes == content.bodyOctets, size <= Self.inlineOctets
@@ -70,28 +87,10 @@ struct DeliveryService: Delivery {
         header.writeImmutableBuffer(prefix)
         header.writeImmutableBuffer(payload[1])
         return PreparedCommit(
-            transaction: transaction,
+            transaction: transaction, origin: origin,
             content: .init(
                 prefixOctets: Int32(prefix.readableBytes), headerOctets: Int32(content.headerOctets),
                 bodyOctets: content.bodyOctets, header: header, body: payload[2], metadata: metadata),
-            stagedContentID: nil, size: size, dispositions: dispositions)
-    }
-
-    private static func prepare(_ disposition: Disposition) throws -> PreparedDisposition {
-        switch disposition.action {
-        case .store(let store):
-            return .store(
-                accountID: store.accountID,
-                mailbox: store.mailboxName.isEmpty ? MailboxName.inbox : MailboxName.canonical(store.mailboxName),
-                fallsBack: store.fallBackToInbox, flags: try Flags(names: store.flags),
-                internalDate: Timestamp(microseconds: store.internalDate))
-        case .enqueue(let enqueue):
-            let domain = enqueue.forwardPath.split(separator: "@").last.map { $0.lowercased() } ?? ""
-            return .enqueue(
-                reversePath: enqueue.reversePath, forwardPath: enqueue.forwardPath, domain: domain,
-                smtputf8: enqueue.smtputf8, binaryMIME: enqueue.binaryMime)
-        case nil:
-            throw MessagingError(.malformed, "a disposition without an action")
-        }
+            stagedContentID: nil, size: size, messageID: metadata.messageID, dispositions: dispositions)
     }
 }

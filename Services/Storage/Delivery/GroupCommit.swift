@@ -9,59 +9,77 @@ import Messaging
 /// the commit nobody knows whether it happened: the batch is run again on the next connection, as long as its callers
 /// wait, and the receipts tell what had already happened.
 final class GroupCommit: Sendable {
-    private let queue: BatchQueue<PreparedCommit, CommitReply>
+    private let queue: BatchQueue<PreparedCommit, CommitBatch.Outcome>
     private let configuration: ConnectionConfiguration
     private let writers: Int
+    private let settlementGrace: Duration
     private let logger: Logger
     private let announce: @Sendable (MailboxChanged) -> Void
 
     init(
-        _ configuration: ConnectionConfiguration, writers: Int,
-        limits: BatchQueue<PreparedCommit, CommitReply>.Limits, logger: Logger,
+        _ configuration: ConnectionConfiguration, writers: Int, settlementGrace: Duration,
+        limits: BatchQueue<PreparedCommit, CommitBatch.Outcome>.Limits, logger: Logger,
         announce: @escaping @Sendable (MailboxChanged) -> Void
     ) {
         self.configuration = configuration
         self.writers = writers
+        self.settlementGrace = settlementGrace
         self.logger = logger
         self.announce = announce
         queue = BatchQueue(limits)
     }
 
     /// Waits until the message is durable.
+    ///
+    /// A receipt that another connection left for one of its deliveries may be about to be settled: the client may have
+    /// read that reply, ended that connection, and be sending the same again on purpose. So the commit is tried once more
+    /// after `settlementGrace`, and only a receipt that is still in doubt stands for the delivery then.
     func commit(_ commit: PreparedCommit, deadline: ContinuousClock.Instant) async throws -> CommitReply {
-        try await queue.submit(commit, octets: commit.octets, deadline: deadline)
+        let first = try await queue.submit(commit, octets: commit.octets, deadline: deadline)
+        guard first.isInDoubt else { return first.reply }
+        try await Task.sleep(for: settlementGrace)
+        var commit = commit
+        commit.absorbsRepetitions = true
+        return try await queue.submit(commit, octets: commit.octets, deadline: deadline).reply
     }
 
     /// Works until `close()` and everything is done.
     func run() async {
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<writers {
-                group.addTask { await self.write(on: DatabaseConnection(self.configuration)) }
+                let connection = DatabaseConnection(configuration)
+                group.addTask(executorPreference: connection.taskExecutor) { await self.write(on: connection) }
             }
         }
     }
 
     func close() { queue.close() }
 
-    private typealias Entry = BatchQueue<PreparedCommit, CommitReply>.Entry
+    private typealias Entry = BatchQueue<PreparedCommit, CommitBatch.Outcome>.Entry
 
-    private func write(on connection: DatabaseConnection) async {
+    private func write(on connection: isolated DatabaseConnection) async {
         var identifiers = ContentIdentifiers()
-        var wasBusy = false
-        while let batch = await queue.nextBatch(wasBusy: wasBusy) {
-            wasBusy = true
-            let entries = batch.filter { entry in
+        await queue.work(on: connection) { connection, batch in
+            var waiting = batch.filter { entry in
                 let isLate = entry.deadline < .now
                 if isLate { entry.fail(MessagingError(.deadlineExceeded, "the commit did not begin in time")) }
                 return !isLate
             }
-            if !entries.isEmpty { await commit(entries, on: connection, &identifiers) }
+            while !waiting.isEmpty {
+                var members = BatchMembers()
+                var entries: [Entry] = []
+                var others: [Entry] = []
+                for entry in waiting {
+                    if members.admit(entry.request) { entries.append(entry) } else { others.append(entry) }
+                }
+                await commit(entries, on: connection, &identifiers)
+                waiting = others
+            }
         }
-        await connection.close()
     }
 
     private func commit(
-        _ entries: [Entry], on connection: DatabaseConnection, _ identifiers: inout ContentIdentifiers
+        _ entries: [Entry], on connection: isolated DatabaseConnection, _ identifiers: inout ContentIdentifiers
     ) async {
         do {
             try await commitOnce(entries, on: connection, &identifiers)
@@ -83,27 +101,28 @@ final class GroupCommit: Sendable {
     /// While PostgreSQL cannot be reached it fails at once. But once a connection was lost with the transaction on its
     /// way, it tries until it knows the outcome, or nobody waits for it any more.
     private func commitOnce(
-        _ entries: [Entry], on connection: DatabaseConnection, _ identifiers: inout ContentIdentifiers
+        _ entries: [Entry], on connection: isolated DatabaseConnection, _ identifiers: inout ContentIdentifiers
     ) async throws {
         let deadline = entries.map(\.deadline).max() ?? .now
         let newContents = entries.count { $0.request.content != nil }
         var contentIDs: [Int64]?
         var conflicts = 0
         var wasLost = false
+        var hasMadePartitions = false
         while true {
             do {
-                try await connection.connect()
+                try connection.connect()
                 let taken: [Int64]
                 if let contentIDs {
                     taken = contentIDs
                 } else {
-                    taken = try await identifiers.take(newContents, on: connection)
+                    taken = try identifiers.take(newContents, on: connection)
                     contentIDs = taken
                 }
                 let batch = CommitBatch(entries.map(\.request), contentIDs: taken)
-                let (replies, changes) = try batch.replies(try await connection.transaction(batch.commands))
+                let (outcomes, changes) = try batch.outcomes(try connection.run(batch.commands))
+                for (entry, outcome) in zip(entries, outcomes) { entry.succeed(outcome) }
                 for change in changes { announce(change) }
-                for (entry, reply) in zip(entries, replies) { entry.succeed(reply) }
                 return
             } catch let error as DatabaseError where error.isUnavailable {
                 guard wasLost || error.code != .cannotConnect, ContinuousClock.now < deadline else { throw error }
@@ -114,9 +133,13 @@ final class GroupCommit: Sendable {
                 }
                 wasLost = true
                 // A server that turned read-only, or shuts down, may be another one next time.
-                await connection.close()
+                connection.close()
             } catch let error as DatabaseError where error.fault == .concurrency && conflicts < 3 {
                 conflicts += 1
+            } catch let error as DatabaseError where error.code == .checkViolation && !hasMadePartitions {
+                // The ledger has no partition for today: the clock has jumped, or nobody made it ahead.
+                hasMadePartitions = true
+                try connection.run(LedgerPartitions.make())
             }
         }
     }
@@ -129,12 +152,12 @@ struct ContentIdentifiers {
     private static let nextBlock = Statement("SELECT nextval('mail.content_ids')")
     private var unused: Range<Int64> = 0..<0
 
-    mutating func take(_ count: Int, on connection: DatabaseConnection) async throws -> [Int64] {
+    mutating func take(_ count: Int, on connection: isolated DatabaseConnection) throws -> [Int64] {
         var taken: [Int64] = []
         taken.reserveCapacity(count)
         while taken.count < count {
             if unused.isEmpty {
-                let first = try await connection.run(Self.nextBlock()).first?.decode(0, as: Int64.self) ?? 0
+                let first = try connection.run(Self.nextBlock()).first?.decode(0, as: Int64.self) ?? 0
                 unused = first..<first + Self.blockSize
             }
             taken.append(unused.lowerBound)

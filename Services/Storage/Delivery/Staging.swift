@@ -46,11 +46,7 @@ struct Staging: Sendable {
     /// Writes the octets as they come; no more than a few pieces are in memory.
     func stage(_ octets: Payload, deadline: ContinuousClock.Instant) async throws -> (contentID: Int64, octets: Int64) {
         let contentID = try await pool.withConnection(deadline: deadline) { connection in
-            var identifiers = ContentIdentifiers()
-            let taken = try await identifiers.take(1, on: connection)
-            guard let contentID = taken.first else { throw DatabaseError(.badResult, "no content id") }
-            try await connection.run(Self.begin(contentID))
-            return contentID
+            try await Self.begin(on: connection)
         }
         var offset: Int64 = 0
         var piece = ByteBuffer()
@@ -64,6 +60,14 @@ struct Staging: Sendable {
         if piece.readableBytes > 0 { offset += try await write(&piece, contentID, offset, deadline) }
         try await pool.run(Self.end(contentID, offset), deadline: deadline)
         return (contentID, offset)
+    }
+
+    private static func begin(on connection: isolated DatabaseConnection) throws -> Int64 {
+        var identifiers = ContentIdentifiers()
+        let taken = try identifiers.take(1, on: connection)
+        guard let contentID = taken.first else { throw DatabaseError(.badResult, "no content id") }
+        try connection.run(begin(contentID))
+        return contentID
     }
 
     private func write(

@@ -8,11 +8,12 @@ final class Resolver: Sendable {
         .init(
             batchCount: 256, batchOctets: 256 * 1024, companyCount: 32, waitingCount: 10_000,
             waitingOctets: 16 * 1024 * 1024))
-    private let pool: ConnectionPool
+    private let configuration: ConnectionConfiguration
     private let workers: Int
 
-    init(pool: ConnectionPool, workers: Int) {
-        self.pool = pool
+    /// Each worker has a connection of its own.
+    init(_ configuration: ConnectionConfiguration, workers: Int) {
+        self.configuration = configuration
         self.workers = workers
     }
 
@@ -35,27 +36,28 @@ final class Resolver: Sendable {
     func run() async {
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<workers {
-                group.addTask {
-                    var wasBusy = false
-                    while let batch = await self.queue.nextBatch(wasBusy: wasBusy) {
-                        wasBusy = true
-                        await self.resolve(batch)
-                    }
-                }
+                let connection = DatabaseConnection(configuration)
+                group.addTask(executorPreference: connection.taskExecutor) { await self.work(on: connection) }
             }
         }
     }
 
     func close() { queue.close() }
 
-    private func resolve(_ batch: [BatchQueue<[String], [ResolveReply.Resolution]>.Entry]) async {
+    private func work(on connection: isolated DatabaseConnection) async {
+        await queue.work(on: connection) { connection, batch in resolve(batch, on: connection) }
+    }
+
+    private func resolve(
+        _ batch: [BatchQueue<[String], [ResolveReply.Resolution]>.Entry], on connection: isolated DatabaseConnection
+    ) {
         do {
+            try connection.connect()
             var resolutions = batch.flatMap { $0.request.map(Resolution.init) }
-            let deadline = batch.map(\.deadline).max() ?? .now
             while true {
                 let keys = Resolution.keys(of: resolutions)
                 if keys.domains.isEmpty { break }
-                let excerpt = try await lookUp(keys, deadline: deadline)
+                let excerpt = try lookUp(keys, on: connection)
                 for index in resolutions.indices where !resolutions[index].pending.isEmpty {
                     resolutions[index].advance(with: excerpt)
                 }
@@ -72,10 +74,10 @@ final class Resolver: Sendable {
     }
 
     private func lookUp(
-        _ keys: (names: [String], domains: [String]), deadline: ContinuousClock.Instant
-    ) async throws -> DirectoryExcerpt {
-        let results = try await pool.run(
-            [Self.domains(keys.domains), Self.accounts(keys.names), Self.aliases(keys.names)], deadline: deadline)
+        _ keys: (names: [String], domains: [String]), on connection: isolated DatabaseConnection
+    ) throws -> DirectoryExcerpt {
+        let results = try connection.run(
+            [Self.domains(keys.domains), Self.accounts(keys.names), Self.aliases(keys.names)])
         var excerpt = DirectoryExcerpt()
         for row in results[0] { excerpt.domains.insert(try row.decode(0, as: String.self)) }
         for row in results[1] {

@@ -1,17 +1,21 @@
 import Database
 import Logging
 
-/// Removes in the background what nobody needs any more: contents without a reference after a grace time, and receipts
-/// after the longest time for which a caller repeats. In small portions, so that no lock is held long; several replicas
+/// Removes in the background what nobody needs any more: contents without a reference after a grace time, receipts after
+/// the longest time for which anyone repeats, old partitions of the ledger; and makes the ledger's next ones. In small portions, so that no lock is held long; several replicas
 /// share the work without meeting.
 struct ContentRemoval: Sendable {
     let pool: ConnectionPool
     let grace: Duration
     let receiptAge: Duration
+    let receiptMemory: Duration
+    let ledgerDays: Int
     let logger: Logger
 
     /// Contents looked at in one transaction.
     static let portion = 500
+    /// Receipts that go in one transaction.
+    static let receiptPortion = 5_000
 
     /// Whoever copies a message finds it in a mailbox, so that a content without any reference gets none again; the
     /// grace time covers commits that are under way.
@@ -35,11 +39,30 @@ struct ContentRemoval: Sendable {
         )
         SELECT (SELECT count(*) FROM due), (SELECT count(*) FROM removed)
         """)
-    private static let receipts = [
-        Statement("DELETE FROM mail.receipts WHERE created_at < now() - make_interval(secs => $1)"),
-        Statement("DELETE FROM mail.call_receipts WHERE created_at < now() - make_interval(secs => $1)"),
-        Statement("DELETE FROM queue.receipts WHERE created_at < now() - make_interval(secs => $1)"),
-    ]
+    /// The receipts of a copy go together: once it was settled and no request can be on its way any more that began before;
+    /// or, when it never was, once no client repeats any more. The ledger says so then.
+    private static let receipts = Statement(
+        """
+        WITH due AS MATERIALIZED (
+            SELECT DISTINCT c.account_id, c.fingerprint, c.copy_id FROM (
+                SELECT r.account_id, r.fingerprint, r.copy_id FROM mail.receipts r
+                WHERE r.created_at < now() - make_interval(secs => $2)
+                    AND (r.settled_at < now() - make_interval(secs => $2)
+                        OR r.created_at < now() - make_interval(secs => $1))
+                LIMIT \(receiptPortion)) c
+        ), gone AS (
+            DELETE FROM mail.receipts r USING due d
+            WHERE r.account_id = d.account_id AND r.fingerprint = d.fingerprint AND r.copy_id = d.copy_id
+            RETURNING r.transaction_id, r.copy_id, r.account_id, r.settled_at
+        ), noted AS (
+            INSERT INTO mail.ledger (transaction_id, event, account_id)
+            SELECT copy_id, 6, nullif(account_id, 0) FROM gone
+            GROUP BY copy_id, account_id HAVING bool_and(settled_at IS NULL)
+        )
+        SELECT count(*) FROM due
+        """)
+    private static let callReceipts = Statement(
+        "DELETE FROM mail.call_receipts WHERE created_at < now() - make_interval(secs => $1)")
 
     /// Removes what is due; returns how many contents went.
     @discardableResult
@@ -51,9 +74,14 @@ struct ContentRemoval: Sendable {
             total += removed
             if due < Self.portion { break }
         }
-        for statement in Self.receipts {
-            try await pool.run(statement(receiptAge.inSeconds), deadline: .now + .seconds(30))
+        try await pool.run(LedgerPartitions.make(), deadline: .now + .seconds(30))
+        try await pool.run(LedgerPartitions.drop(keeping: ledgerDays), deadline: .now + .seconds(30))
+        while true {
+            let rows = try await pool.run(
+                Self.receipts(receiptAge.inSeconds, receiptMemory.inSeconds), deadline: .now + .seconds(30))
+            guard let gone = try rows.first?.decode(0, as: Int.self), gone > 0 else { break }
         }
+        try await pool.run(Self.callReceipts(receiptAge.inSeconds), deadline: .now + .seconds(30))
         return total
     }
 

@@ -160,6 +160,19 @@ public nonisolated struct ClientConnection: Sendable {
   /// Clears the value of `identity`. Subsequent reads from it will return its default value.
   public mutating func clearIdentity() {self._identity = nil}
 
+  /// 16 octets that name this connection among all that ever were.
+  public var connectionID: Data = Data()
+
+  /// Which transaction of the connection this is.
+  public var ordinal: UInt32 = 0
+
+  /// When the last reply was sent that the client must have read before it sent this message, microseconds since
+  /// 1970-01-01 UTC.
+  public var beganAt: Int64 = 0
+
+  /// Transactions of this connection that were answered with a failure, 16 octets each.
+  public var denied: [Data] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -283,33 +296,62 @@ public nonisolated struct AcceptReply: Sendable {
   /// reply, LMTP with each.
   public var statuses: [TransactionStatus] = []
 
+  /// The receipts of what was accepted: to be settled once the client is known to have read the reply.
+  public var receipts: [ReceiptKey] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 }
 
 /// IMAP APPEND (RFC 9051, 6.3.12).
-public nonisolated struct AppendRequest: Sendable {
+public nonisolated struct AppendRequest: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var accountID: Int64 = 0
+  public var accountID: Int64 {
+    get {_storage._accountID}
+    set {_uniqueStorage()._accountID = newValue}
+  }
 
   /// UTF-8, hierarchy delimiter "/".
-  public var mailboxName: String = String()
+  public var mailboxName: String {
+    get {_storage._mailboxName}
+    set {_uniqueStorage()._mailboxName = newValue}
+  }
 
   /// System flags and keywords as in IMAP, for example "\\Seen", "$Forwarded".
-  public var flags: [String] = []
+  public var flags: [String] {
+    get {_storage._flags}
+    set {_uniqueStorage()._flags = newValue}
+  }
 
   /// Microseconds since 1970-01-01 UTC; 0 means now.
-  public var internalDate: Int64 = 0
+  public var internalDate: Int64 {
+    get {_storage._internalDate}
+    set {_uniqueStorage()._internalDate = newValue}
+  }
 
-  public var messageOctets: Int64 = 0
+  public var messageOctets: Int64 {
+    get {_storage._messageOctets}
+    set {_uniqueStorage()._messageOctets = newValue}
+  }
+
+  public var client: ClientConnection {
+    get {_storage._client ?? ClientConnection()}
+    set {_uniqueStorage()._client = newValue}
+  }
+  /// Returns true if `client` has been explicitly set.
+  public var hasClient: Bool {_storage._client != nil}
+  /// Clears the value of `client`. Subsequent reads from it will return its default value.
+  public mutating func clearClient() {_uniqueStorage()._client = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 public nonisolated struct AppendReply: Sendable {
@@ -327,9 +369,21 @@ public nonisolated struct AppendReply: Sendable {
 
   public var explanation: String = String()
 
+  /// Set when it was stored.
+  public var receipt: ReceiptKey {
+    get {_receipt ?? ReceiptKey()}
+    set {_receipt = newValue}
+  }
+  /// Returns true if `receipt` has been explicitly set.
+  public var hasReceipt: Bool {self._receipt != nil}
+  /// Clears the value of `receipt`. Subsequent reads from it will return its default value.
+  public mutating func clearReceipt() {self._receipt = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
+
+  fileprivate var _receipt: ReceiptKey? = nil
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -344,7 +398,7 @@ nonisolated extension AppendOutcome: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension ClientConnection: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "ClientConnection"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}address\0\u{1}port\0\u{1}greeting\0\u{3}with_protocol\0\u{3}tls_version\0\u{3}tls_cipher\0\u{1}identity\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}address\0\u{1}port\0\u{1}greeting\0\u{3}with_protocol\0\u{3}tls_version\0\u{3}tls_cipher\0\u{1}identity\0\u{3}connection_id\0\u{1}ordinal\0\u{3}began_at\0\u{1}denied\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -359,6 +413,10 @@ nonisolated extension ClientConnection: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 5: try { try decoder.decodeSingularStringField(value: &self.tlsVersion) }()
       case 6: try { try decoder.decodeSingularStringField(value: &self.tlsCipher) }()
       case 7: try { try decoder.decodeSingularMessageField(value: &self._identity) }()
+      case 8: try { try decoder.decodeSingularBytesField(value: &self.connectionID) }()
+      case 9: try { try decoder.decodeSingularUInt32Field(value: &self.ordinal) }()
+      case 10: try { try decoder.decodeSingularInt64Field(value: &self.beganAt) }()
+      case 11: try { try decoder.decodeRepeatedBytesField(value: &self.denied) }()
       default: break
       }
     }
@@ -390,6 +448,18 @@ nonisolated extension ClientConnection: SwiftProtobuf.Message, SwiftProtobuf._Me
     try { if let v = self._identity {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
     } }()
+    if !self.connectionID.isEmpty {
+      try visitor.visitSingularBytesField(value: self.connectionID, fieldNumber: 8)
+    }
+    if self.ordinal != 0 {
+      try visitor.visitSingularUInt32Field(value: self.ordinal, fieldNumber: 9)
+    }
+    if self.beganAt != 0 {
+      try visitor.visitSingularInt64Field(value: self.beganAt, fieldNumber: 10)
+    }
+    if !self.denied.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.denied, fieldNumber: 11)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -401,6 +471,10 @@ nonisolated extension ClientConnection: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.tlsVersion != rhs.tlsVersion {return false}
     if lhs.tlsCipher != rhs.tlsCipher {return false}
     if lhs._identity != rhs._identity {return false}
+    if lhs.connectionID != rhs.connectionID {return false}
+    if lhs.ordinal != rhs.ordinal {return false}
+    if lhs.beganAt != rhs.beganAt {return false}
+    if lhs.denied != rhs.denied {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -616,7 +690,7 @@ nonisolated extension TransactionStatus: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension AcceptReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "AcceptReply"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}statuses\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}statuses\0\u{1}receipts\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -625,6 +699,7 @@ nonisolated extension AcceptReply: SwiftProtobuf.Message, SwiftProtobuf._Message
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeRepeatedMessageField(value: &self.statuses) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.receipts) }()
       default: break
       }
     }
@@ -634,11 +709,15 @@ nonisolated extension AcceptReply: SwiftProtobuf.Message, SwiftProtobuf._Message
     if !self.statuses.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.statuses, fieldNumber: 1)
     }
+    if !self.receipts.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.receipts, fieldNumber: 2)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: AcceptReply, rhs: AcceptReply) -> Bool {
     if lhs.statuses != rhs.statuses {return false}
+    if lhs.receipts != rhs.receipts {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -646,49 +725,104 @@ nonisolated extension AcceptReply: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension AppendRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "AppendRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_name\0\u{1}flags\0\u{3}internal_date\0\u{3}message_octets\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_name\0\u{1}flags\0\u{3}internal_date\0\u{3}message_octets\0\u{1}client\0")
+
+  fileprivate class _StorageClass {
+    var _accountID: Int64 = 0
+    var _mailboxName: String = String()
+    var _flags: [String] = []
+    var _internalDate: Int64 = 0
+    var _messageOctets: Int64 = 0
+    var _client: ClientConnection? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _accountID = source._accountID
+      _mailboxName = source._mailboxName
+      _flags = source._flags
+      _internalDate = source._internalDate
+      _messageOctets = source._messageOctets
+      _client = source._client
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularInt64Field(value: &self.accountID) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self.mailboxName) }()
-      case 3: try { try decoder.decodeRepeatedStringField(value: &self.flags) }()
-      case 4: try { try decoder.decodeSingularInt64Field(value: &self.internalDate) }()
-      case 5: try { try decoder.decodeSingularInt64Field(value: &self.messageOctets) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularInt64Field(value: &_storage._accountID) }()
+        case 2: try { try decoder.decodeSingularStringField(value: &_storage._mailboxName) }()
+        case 3: try { try decoder.decodeRepeatedStringField(value: &_storage._flags) }()
+        case 4: try { try decoder.decodeSingularInt64Field(value: &_storage._internalDate) }()
+        case 5: try { try decoder.decodeSingularInt64Field(value: &_storage._messageOctets) }()
+        case 6: try { try decoder.decodeSingularMessageField(value: &_storage._client) }()
+        default: break
+        }
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.accountID != 0 {
-      try visitor.visitSingularInt64Field(value: self.accountID, fieldNumber: 1)
-    }
-    if !self.mailboxName.isEmpty {
-      try visitor.visitSingularStringField(value: self.mailboxName, fieldNumber: 2)
-    }
-    if !self.flags.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.flags, fieldNumber: 3)
-    }
-    if self.internalDate != 0 {
-      try visitor.visitSingularInt64Field(value: self.internalDate, fieldNumber: 4)
-    }
-    if self.messageOctets != 0 {
-      try visitor.visitSingularInt64Field(value: self.messageOctets, fieldNumber: 5)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if _storage._accountID != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._accountID, fieldNumber: 1)
+      }
+      if !_storage._mailboxName.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._mailboxName, fieldNumber: 2)
+      }
+      if !_storage._flags.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._flags, fieldNumber: 3)
+      }
+      if _storage._internalDate != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._internalDate, fieldNumber: 4)
+      }
+      if _storage._messageOctets != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._messageOctets, fieldNumber: 5)
+      }
+      try { if let v = _storage._client {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: AppendRequest, rhs: AppendRequest) -> Bool {
-    if lhs.accountID != rhs.accountID {return false}
-    if lhs.mailboxName != rhs.mailboxName {return false}
-    if lhs.flags != rhs.flags {return false}
-    if lhs.internalDate != rhs.internalDate {return false}
-    if lhs.messageOctets != rhs.messageOctets {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._accountID != rhs_storage._accountID {return false}
+        if _storage._mailboxName != rhs_storage._mailboxName {return false}
+        if _storage._flags != rhs_storage._flags {return false}
+        if _storage._internalDate != rhs_storage._internalDate {return false}
+        if _storage._messageOctets != rhs_storage._messageOctets {return false}
+        if _storage._client != rhs_storage._client {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -696,7 +830,7 @@ nonisolated extension AppendRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension AppendReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "AppendReply"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}outcome\0\u{3}mailbox_id\0\u{3}uid_validity\0\u{1}uid\0\u{1}explanation\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}outcome\0\u{3}mailbox_id\0\u{3}uid_validity\0\u{1}uid\0\u{1}explanation\0\u{1}receipt\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -709,12 +843,17 @@ nonisolated extension AppendReply: SwiftProtobuf.Message, SwiftProtobuf._Message
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self.uidValidity) }()
       case 4: try { try decoder.decodeSingularUInt32Field(value: &self.uid) }()
       case 5: try { try decoder.decodeSingularStringField(value: &self.explanation) }()
+      case 6: try { try decoder.decodeSingularMessageField(value: &self._receipt) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if self.outcome != .unspecified {
       try visitor.visitSingularEnumField(value: self.outcome, fieldNumber: 1)
     }
@@ -730,6 +869,9 @@ nonisolated extension AppendReply: SwiftProtobuf.Message, SwiftProtobuf._Message
     if !self.explanation.isEmpty {
       try visitor.visitSingularStringField(value: self.explanation, fieldNumber: 5)
     }
+    try { if let v = self._receipt {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -739,6 +881,7 @@ nonisolated extension AppendReply: SwiftProtobuf.Message, SwiftProtobuf._Message
     if lhs.uidValidity != rhs.uidValidity {return false}
     if lhs.uid != rhs.uid {return false}
     if lhs.explanation != rhs.explanation {return false}
+    if lhs._receipt != rhs._receipt {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

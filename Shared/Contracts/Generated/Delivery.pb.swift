@@ -27,6 +27,53 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
+/// Where a message came in.
+public nonisolated enum Entrance: SwiftProtobuf.Enum, Swift.CaseIterable {
+  public typealias RawValue = Int
+  case unspecified // = 0
+  case relay // = 1
+  case submission // = 2
+  case lmtp // = 3
+  case append // = 4
+  case UNRECOGNIZED(Int)
+
+  public init() {
+    self = .unspecified
+  }
+
+  public init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .relay
+    case 2: self = .submission
+    case 3: self = .lmtp
+    case 4: self = .append
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  public var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .relay: return 1
+    case .submission: return 2
+    case .lmtp: return 3
+    case .append: return 4
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  public static let allCases: [Entrance] = [
+    .unspecified,
+    .relay,
+    .submission,
+    .lmtp,
+    .append,
+  ]
+
+}
+
 public nonisolated enum CommitOutcome: SwiftProtobuf.Enum, Swift.CaseIterable {
   public typealias RawValue = Int
   case unspecified // = 0
@@ -141,6 +188,13 @@ public nonisolated struct Disposition: Sendable {
     set {action = .enqueue(newValue)}
   }
 
+  /// SHA-256 over reverse-path, forward-path and message: what a repetition by another connection is known by. One for
+  /// each forward-path that leads to this copy. Without any the transaction's id and the position stand for it.
+  public var fingerprints: [Data] = []
+
+  /// The forward-path, or the mailbox's name for an appended message: for the ledger.
+  public var forwardPath: String = String()
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Action: Equatable, Sendable {
@@ -186,6 +240,9 @@ public nonisolated struct Disposition: Sendable {
 
     public var binaryMime: Bool = false
 
+    /// Set when the copy is for an account of ours that cannot take it now: a repetition finds it there.
+    public var accountID: Int64 = 0
+
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
     public init() {}
@@ -194,28 +251,78 @@ public nonisolated struct Disposition: Sendable {
   public init() {}
 }
 
+/// What is to be remembered of how a message came.
+public nonisolated struct Origin: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var entrance: Entrance = .unspecified
+
+  public var clientAddress: String = String()
+
+  /// The address that the client authenticated as.
+  public var identity: String = String()
+
+  public var reversePath: String = String()
+
+  /// 16 octets that name the client's connection: only another connection can repeat what was sent on one. Empty when
+  /// there is none.
+  public var connectionID: Data = Data()
+
+  /// When the message was whole, microseconds since 1970-01-01 UTC. A request that has been on its way for longer than
+  /// receipts are kept is refused. 0 when that does not matter.
+  public var receivedAt: Int64 = 0
+
+  /// Which transaction of its connection it is.
+  public var ordinal: UInt32 = 0
+
+  /// When the last reply was sent that the client must have read before it sent this message: from then on it can have
+  /// been meant as a new one. Microseconds since 1970-01-01 UTC.
+  public var beganAt: Int64 = 0
+
+  /// Transactions of this connection that were answered with a failure, 16 octets each. They may have been committed.
+  public var denied: [Data] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
 /// The transaction id is the call's trace id; it is the key that makes a repetition harmless.
-public nonisolated struct CommitRequest: Sendable {
+public nonisolated struct CommitRequest: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   public var content: MessageContent {
-    get {_content ?? MessageContent()}
-    set {_content = newValue}
+    get {_storage._content ?? MessageContent()}
+    set {_uniqueStorage()._content = newValue}
   }
   /// Returns true if `content` has been explicitly set.
-  public var hasContent: Bool {self._content != nil}
+  public var hasContent: Bool {_storage._content != nil}
   /// Clears the value of `content`. Subsequent reads from it will return its default value.
-  public mutating func clearContent() {self._content = nil}
+  public mutating func clearContent() {_uniqueStorage()._content = nil}
 
-  public var dispositions: [Disposition] = []
+  public var dispositions: [Disposition] {
+    get {_storage._dispositions}
+    set {_uniqueStorage()._dispositions = newValue}
+  }
+
+  public var origin: Origin {
+    get {_storage._origin ?? Origin()}
+    set {_uniqueStorage()._origin = newValue}
+  }
+  /// Returns true if `origin` has been explicitly set.
+  public var hasOrigin: Bool {_storage._origin != nil}
+  /// Clears the value of `origin`. Subsequent reads from it will return its default value.
+  public mutating func clearOrigin() {_uniqueStorage()._origin = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
-  fileprivate var _content: MessageContent? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 public nonisolated struct CommitReply: Sendable {
@@ -244,10 +351,86 @@ public nonisolated struct CommitReply: Sendable {
 
     public var modseq: UInt64 = 0
 
+    /// The receipt of a disposition that is done.
+    public var receipt: ReceiptKey {
+      get {_receipt ?? ReceiptKey()}
+      set {_receipt = newValue}
+    }
+    /// Returns true if `receipt` has been explicitly set.
+    public var hasReceipt: Bool {self._receipt != nil}
+    /// Clears the value of `receipt`. Subsequent reads from it will return its default value.
+    public mutating func clearReceipt() {self._receipt = nil}
+
+    /// The transaction that made the copy: another one than the caller's when this is a repetition.
+    public var copyID: Data = Data()
+
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
     public init() {}
+
+    fileprivate var _receipt: ReceiptKey? = nil
   }
+
+  public init() {}
+}
+
+/// Names the receipt of one delivery.
+public nonisolated struct ReceiptKey: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 0 for what was enqueued for another server.
+  public var accountID: Int64 = 0
+
+  public var fingerprints: [Data] = []
+
+  /// The transaction that was answered.
+  public var transactionID: Data = Data()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// The client of this connection is known to have read the replies to these deliveries.
+public nonisolated struct Settlement: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var connectionID: Data = Data()
+
+  public var receipts: [ReceiptKey] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct SettleRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var settlements: [Settlement] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct SettleReply: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Receipts that were settled by this; the others were unknown, or settled before.
+  public var settled: Int64 = 0
+
+  public var unknown: Int64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 }
@@ -279,6 +462,10 @@ public nonisolated struct StageReply: Sendable {
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
+
+nonisolated extension Entrance: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0ENTRANCE_UNSPECIFIED\0\u{1}ENTRANCE_RELAY\0\u{1}ENTRANCE_SUBMISSION\0\u{1}ENTRANCE_LMTP\0\u{1}ENTRANCE_APPEND\0")
+}
 
 nonisolated extension CommitOutcome: SwiftProtobuf._ProtoNameProviding {
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0COMMIT_OUTCOME_UNSPECIFIED\0\u{1}COMMIT_OUTCOME_DONE\0\u{1}COMMIT_OUTCOME_NO_SUCH_MAILBOX\0\u{1}COMMIT_OUTCOME_OVER_QUOTA\0\u{1}COMMIT_OUTCOME_NO_SUCH_ACCOUNT\0\u{1}COMMIT_OUTCOME_TOO_MANY_KEYWORDS\0")
@@ -361,7 +548,7 @@ nonisolated extension MessageContent: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension Disposition: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "Disposition"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}store\0\u{1}enqueue\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}store\0\u{1}enqueue\0\u{1}fingerprints\0\u{3}forward_path\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -395,6 +582,8 @@ nonisolated extension Disposition: SwiftProtobuf.Message, SwiftProtobuf._Message
           self.action = .enqueue(v)
         }
       }()
+      case 3: try { try decoder.decodeRepeatedBytesField(value: &self.fingerprints) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.forwardPath) }()
       default: break
       }
     }
@@ -416,11 +605,19 @@ nonisolated extension Disposition: SwiftProtobuf.Message, SwiftProtobuf._Message
     }()
     case nil: break
     }
+    if !self.fingerprints.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.fingerprints, fieldNumber: 3)
+    }
+    if !self.forwardPath.isEmpty {
+      try visitor.visitSingularStringField(value: self.forwardPath, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Disposition, rhs: Disposition) -> Bool {
     if lhs.action != rhs.action {return false}
+    if lhs.fingerprints != rhs.fingerprints {return false}
+    if lhs.forwardPath != rhs.forwardPath {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -478,7 +675,7 @@ nonisolated extension Disposition.Store: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension Disposition.Enqueue: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = Disposition.protoMessageName + ".Enqueue"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}reverse_path\0\u{3}forward_path\0\u{1}smtputf8\0\u{3}binary_mime\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}reverse_path\0\u{3}forward_path\0\u{1}smtputf8\0\u{3}binary_mime\0\u{3}account_id\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -490,6 +687,7 @@ nonisolated extension Disposition.Enqueue: SwiftProtobuf.Message, SwiftProtobuf.
       case 2: try { try decoder.decodeSingularStringField(value: &self.forwardPath) }()
       case 3: try { try decoder.decodeSingularBoolField(value: &self.smtputf8) }()
       case 4: try { try decoder.decodeSingularBoolField(value: &self.binaryMime) }()
+      case 5: try { try decoder.decodeSingularInt64Field(value: &self.accountID) }()
       default: break
       }
     }
@@ -508,6 +706,9 @@ nonisolated extension Disposition.Enqueue: SwiftProtobuf.Message, SwiftProtobuf.
     if self.binaryMime != false {
       try visitor.visitSingularBoolField(value: self.binaryMime, fieldNumber: 4)
     }
+    if self.accountID != 0 {
+      try visitor.visitSingularInt64Field(value: self.accountID, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -516,14 +717,15 @@ nonisolated extension Disposition.Enqueue: SwiftProtobuf.Message, SwiftProtobuf.
     if lhs.forwardPath != rhs.forwardPath {return false}
     if lhs.smtputf8 != rhs.smtputf8 {return false}
     if lhs.binaryMime != rhs.binaryMime {return false}
+    if lhs.accountID != rhs.accountID {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
 }
 
-nonisolated extension CommitRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = "CommitRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}content\0\u{1}dispositions\0")
+nonisolated extension Origin: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "Origin"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}entrance\0\u{3}client_address\0\u{1}identity\0\u{3}reverse_path\0\u{3}connection_id\0\u{3}received_at\0\u{1}ordinal\0\u{3}began_at\0\u{1}denied\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -531,30 +733,145 @@ nonisolated extension CommitRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._content) }()
-      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.dispositions) }()
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.entrance) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.clientAddress) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.identity) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.reversePath) }()
+      case 5: try { try decoder.decodeSingularBytesField(value: &self.connectionID) }()
+      case 6: try { try decoder.decodeSingularInt64Field(value: &self.receivedAt) }()
+      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.ordinal) }()
+      case 8: try { try decoder.decodeSingularInt64Field(value: &self.beganAt) }()
+      case 9: try { try decoder.decodeRepeatedBytesField(value: &self.denied) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._content {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    if !self.dispositions.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.dispositions, fieldNumber: 2)
+    if self.entrance != .unspecified {
+      try visitor.visitSingularEnumField(value: self.entrance, fieldNumber: 1)
+    }
+    if !self.clientAddress.isEmpty {
+      try visitor.visitSingularStringField(value: self.clientAddress, fieldNumber: 2)
+    }
+    if !self.identity.isEmpty {
+      try visitor.visitSingularStringField(value: self.identity, fieldNumber: 3)
+    }
+    if !self.reversePath.isEmpty {
+      try visitor.visitSingularStringField(value: self.reversePath, fieldNumber: 4)
+    }
+    if !self.connectionID.isEmpty {
+      try visitor.visitSingularBytesField(value: self.connectionID, fieldNumber: 5)
+    }
+    if self.receivedAt != 0 {
+      try visitor.visitSingularInt64Field(value: self.receivedAt, fieldNumber: 6)
+    }
+    if self.ordinal != 0 {
+      try visitor.visitSingularUInt32Field(value: self.ordinal, fieldNumber: 7)
+    }
+    if self.beganAt != 0 {
+      try visitor.visitSingularInt64Field(value: self.beganAt, fieldNumber: 8)
+    }
+    if !self.denied.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.denied, fieldNumber: 9)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Origin, rhs: Origin) -> Bool {
+    if lhs.entrance != rhs.entrance {return false}
+    if lhs.clientAddress != rhs.clientAddress {return false}
+    if lhs.identity != rhs.identity {return false}
+    if lhs.reversePath != rhs.reversePath {return false}
+    if lhs.connectionID != rhs.connectionID {return false}
+    if lhs.receivedAt != rhs.receivedAt {return false}
+    if lhs.ordinal != rhs.ordinal {return false}
+    if lhs.beganAt != rhs.beganAt {return false}
+    if lhs.denied != rhs.denied {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension CommitRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "CommitRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}content\0\u{1}dispositions\0\u{1}origin\0")
+
+  fileprivate class _StorageClass {
+    var _content: MessageContent? = nil
+    var _dispositions: [Disposition] = []
+    var _origin: Origin? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _content = source._content
+      _dispositions = source._dispositions
+      _origin = source._origin
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._content) }()
+        case 2: try { try decoder.decodeRepeatedMessageField(value: &_storage._dispositions) }()
+        case 3: try { try decoder.decodeSingularMessageField(value: &_storage._origin) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._content {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      if !_storage._dispositions.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._dispositions, fieldNumber: 2)
+      }
+      try { if let v = _storage._origin {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: CommitRequest, rhs: CommitRequest) -> Bool {
-    if lhs._content != rhs._content {return false}
-    if lhs.dispositions != rhs.dispositions {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._content != rhs_storage._content {return false}
+        if _storage._dispositions != rhs_storage._dispositions {return false}
+        if _storage._origin != rhs_storage._origin {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -592,7 +909,7 @@ nonisolated extension CommitReply: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension CommitReply.Result: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = CommitReply.protoMessageName + ".Result"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}outcome\0\u{3}mailbox_id\0\u{3}uid_validity\0\u{1}uid\0\u{1}modseq\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}outcome\0\u{3}mailbox_id\0\u{3}uid_validity\0\u{1}uid\0\u{1}modseq\0\u{1}receipt\0\u{3}copy_id\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -605,12 +922,18 @@ nonisolated extension CommitReply.Result: SwiftProtobuf.Message, SwiftProtobuf._
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self.uidValidity) }()
       case 4: try { try decoder.decodeSingularUInt32Field(value: &self.uid) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.modseq) }()
+      case 6: try { try decoder.decodeSingularMessageField(value: &self._receipt) }()
+      case 7: try { try decoder.decodeSingularBytesField(value: &self.copyID) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if self.outcome != .unspecified {
       try visitor.visitSingularEnumField(value: self.outcome, fieldNumber: 1)
     }
@@ -626,6 +949,12 @@ nonisolated extension CommitReply.Result: SwiftProtobuf.Message, SwiftProtobuf._
     if self.modseq != 0 {
       try visitor.visitSingularUInt64Field(value: self.modseq, fieldNumber: 5)
     }
+    try { if let v = self._receipt {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    } }()
+    if !self.copyID.isEmpty {
+      try visitor.visitSingularBytesField(value: self.copyID, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -635,6 +964,148 @@ nonisolated extension CommitReply.Result: SwiftProtobuf.Message, SwiftProtobuf._
     if lhs.uidValidity != rhs.uidValidity {return false}
     if lhs.uid != rhs.uid {return false}
     if lhs.modseq != rhs.modseq {return false}
+    if lhs._receipt != rhs._receipt {return false}
+    if lhs.copyID != rhs.copyID {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ReceiptKey: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "ReceiptKey"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{1}fingerprints\0\u{3}transaction_id\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.accountID) }()
+      case 2: try { try decoder.decodeRepeatedBytesField(value: &self.fingerprints) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.transactionID) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.accountID != 0 {
+      try visitor.visitSingularInt64Field(value: self.accountID, fieldNumber: 1)
+    }
+    if !self.fingerprints.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.fingerprints, fieldNumber: 2)
+    }
+    if !self.transactionID.isEmpty {
+      try visitor.visitSingularBytesField(value: self.transactionID, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: ReceiptKey, rhs: ReceiptKey) -> Bool {
+    if lhs.accountID != rhs.accountID {return false}
+    if lhs.fingerprints != rhs.fingerprints {return false}
+    if lhs.transactionID != rhs.transactionID {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Settlement: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "Settlement"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}connection_id\0\u{1}receipts\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.connectionID) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.receipts) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.connectionID.isEmpty {
+      try visitor.visitSingularBytesField(value: self.connectionID, fieldNumber: 1)
+    }
+    if !self.receipts.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.receipts, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Settlement, rhs: Settlement) -> Bool {
+    if lhs.connectionID != rhs.connectionID {return false}
+    if lhs.receipts != rhs.receipts {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension SettleRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "SettleRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}settlements\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.settlements) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.settlements.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.settlements, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: SettleRequest, rhs: SettleRequest) -> Bool {
+    if lhs.settlements != rhs.settlements {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension SettleReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "SettleReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}settled\0\u{1}unknown\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.settled) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.unknown) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.settled != 0 {
+      try visitor.visitSingularInt64Field(value: self.settled, fieldNumber: 1)
+    }
+    if self.unknown != 0 {
+      try visitor.visitSingularInt64Field(value: self.unknown, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: SettleReply, rhs: SettleReply) -> Bool {
+    if lhs.settled != rhs.settled {return false}
+    if lhs.unknown != rhs.unknown {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -33,22 +33,23 @@ struct TestServer: Sendable {
     ) async throws {
         let (store, sasl) = (MemoryStore(), MemorySasl())
         let pair = try MessagingPair.inproc(
-            [MailStoreServer(store), SaslServer(sasl), AcceptanceServer(store)], handlers: .concurrent)
+            [MailStoreServer(store), SaslServer(sasl), AcceptanceServer(store), DeliveryServer(store)],
+            handlers: .concurrent)
         let publisher = try EventPublisher(pair.serverContext, endpoint: "inproc://events")
         let subscriber = EventSubscriber(
             pair.clientContext, service: "server", replicas: .endpoints([publisher.endpoint]), serverKey: nil)
         store.changed.withLock { $0 = { publisher.publish($0) } }
         let services = SessionServices(
             store: MailStoreClient(pair.client), sasl: SaslClient(pair.client),
-            acceptance: AcceptanceClient(pair.client), events: subscriber, limits: limits,
-            tls: try TestCertificate.context(), logger: TestServer.logger, version: "test")
+            acceptance: AcceptanceClient(pair.client), delivery: DeliveryClient(pair.client), events: subscriber,
+            limits: limits, tls: try TestCertificate.context(), logger: TestServer.logger, version: "test")
         let (addresses, bound) = AsyncStream.makeStream(of: [SocketAddress?].self)
         let listener = Listener(
             places: [
                 (.network(host: "127.0.0.1", port: 0), false), (.network(host: "127.0.0.1", port: 0), true),
             ], services: services, eventLoops: eventLoops
         ) { bound.yield($0) }
-        let group = ServiceGroup(services: [listener], logger: .quiet)
+        let group = ServiceGroup(services: [services.settlements, listener], logger: .quiet)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             var iterator = addresses.makeAsyncIterator()

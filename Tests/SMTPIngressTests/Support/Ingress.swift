@@ -3,6 +3,8 @@ import Logging
 import Messaging
 import NIOCore
 import NIOPosix
+import ServiceLifecycle
+import Settlement
 import Synchronization
 import TestSupport
 import TransportSecurity
@@ -21,6 +23,7 @@ final class Ingress: Sendable {
     let service: IngressService
     let spool: TemporaryDirectory
     let registry: SessionRegistry
+    private let sending: (group: ServiceGroup, task: Task<Void, any Error>)
     private let port: Mutex<[ListenerKind: SocketAddress]>
 
     static func start(
@@ -32,6 +35,7 @@ final class Ingress: Sendable {
             [
                 DirectoryServer(RecordingDirectory(record: record)),
                 AcceptanceServer(RecordingAcceptance(record: record, gate: gate)),
+                DeliveryServer(RecordingSettlements(record: record)),
                 SaslServer(RecordingSasl(record: record)),
             ], handlers: .concurrent)
         return try await Ingress(
@@ -56,11 +60,15 @@ final class Ingress: Sendable {
         self.pair = pair
         spool = try TemporaryDirectory()
         let peers = IngressPeers(
-            directory: DirectoryClient(peer), acceptance: AcceptanceClient(peer),
+            directory: DirectoryClient(peer), delivery: DeliveryClient(peer), acceptance: AcceptanceClient(peer),
             sasl: SaslClient(peer))
+        let settlements = SettlementSender(to: peers.delivery, logger: .quiet)
+        let sending = ServiceGroup(services: [settlements], logger: .quiet)
+        self.sending = (sending, Task { try await sending.run() })
         let metrics = IngressMetrics()
         let registry = SessionRegistry(limits: limits, metrics: metrics)
         self.registry = registry
+        let resolutions = RecentResolutions(lifetime: timeouts.resolution)
         let threads = NIOThreadPool(numberOfThreads: 2)
         threads.start()
         let area = SpoolArea(directory: spoolDirectory ?? spool.path, threads: threads)
@@ -71,8 +79,9 @@ final class Ingress: Sendable {
                         serverName: "mx.example.test", kind: kind, offersTLS: Certificate.context != nil,
                         limits: limits),
                     timeouts: timeouts, peers: peers,
-                    mechanisms: MechanismCatalogue(sasl: peers.sasl, logger: .quiet), tls: Certificate.context,
-                    spool: area, registry: registry, metrics: metrics, logger: .quiet),
+                    mechanisms: MechanismCatalogue(sasl: peers.sasl, logger: .quiet), resolutions: resolutions,
+                    settlements: settlements, tls: Certificate.context, spool: area, registry: registry,
+                    metrics: metrics, logger: .quiet),
                 address: .init(addresses[kind] ?? "127.0.0.1:0") ?? .network(host: "127.0.0.1", port: 0))
         }
         service = IngressService(
@@ -102,6 +111,8 @@ final class Ingress: Sendable {
 
     func stop() async {
         await service.drain()
+        await sending.group.triggerGracefulShutdown()
+        _ = try? await sending.task.value
         await pair.close()
     }
 }

@@ -108,8 +108,8 @@ struct MachineRun {
             machine.authenticationAnswered((try? AuthenticationAnswer(FakePeers.respond(request))) ?? .unavailable)
         case .accept(let transaction):
             let request = machine.acceptRequest(
-                transaction, client: ClientEndpoint(address: "192.0.2.1", port: 4_242), octets: content.readableBytes,
-                digest: [], receivedAt: 0)
+                transaction, client: ClientEndpoint(address: "192.0.2.1", port: 4_242),
+                octets: content.readableBytes, digest: [], receivedAt: 0)
             let message = content
             content = ByteBuffer()
             switch Self.outcome({ try FakePeers.accept(request, message) }) {

@@ -28,12 +28,21 @@ extension StorageCaller {
     @discardableResult
     package func commit(
         _ text: String, _ dispositions: [Disposition], transaction: TransactionID = .next(),
-        prefix: String = "Trace: 1\r\n",
-        timeout: Duration = .seconds(20)
+        connection: TransactionID? = nil, receivedAt: Int64 = 0, beganAt: Int64 = 0, ordinal: UInt32 = 1,
+        denied: [TransactionID] = [], prefix: String = "Trace: 1\r\n", timeout: Duration = .seconds(20)
     ) async throws -> [CommitReply.Result] {
         let (header, body) = split(text)
         var request = CommitRequest()
         request.dispositions = dispositions
+        request.origin.entrance = .relay
+        request.origin.clientAddress = "192.0.2.1"
+        request.origin.reversePath = "sender@client.example"
+        request.origin.receivedAt = receivedAt
+        request.origin.beganAt = beganAt
+        request.origin.ordinal = ordinal
+        request.origin.denied = denied.map { .init($0.octets) }
+        if let connection { request.origin.connectionID = .init(connection.octets) }
+        request.content.messageID = "<message@client.example>"
         request.content.headerOctets = Int64(header.utf8.count)
         request.content.bodyOctets = Int64(body.utf8.count)
         request.content.envelope = .init("(envelope of \(header.utf8.count))".utf8)

@@ -106,6 +106,16 @@ package final class SMTPClient {
     /// FIN, while replies are still read.
     package func finish() async throws { try await channel.close(mode: .output).get() }
 
+    /// FIN below TLS, without close_notify.
+    package func finishTransport() async throws {
+        let channel = channel
+        try await channel.eventLoop.submit {
+            _ = try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
+                shutdown($0, Int32(SHUT_WR))
+            }
+        }.get()
+    }
+
     package func close() async { try? await channel.close() }
 
     /// RST.

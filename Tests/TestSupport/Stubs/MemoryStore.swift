@@ -6,7 +6,7 @@ import Synchronization
 
 /// Storage and content processing in memory, faithful to the contracts: what a change does to uids, modseqs, counts and
 /// history is what MailStore.proto says. Faults can be switched on.
-package final class MemoryStore: MailStore, Acceptance, Sendable {
+package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
     package struct State {
         package var mailboxes: [MemoryMailbox] = []
         package var subscribedWithoutMailbox: Set<String> = []
@@ -21,6 +21,9 @@ package final class MemoryStore: MailStore, Acceptance, Sendable {
         package var calls: [String: Int] = [:]
         package var octetsInFlight = 0
         package var abandonedUploads = 0
+        /// The connections that messages were appended by, and how many of their receipts are settled.
+        package var connections: Set<Data> = []
+        package var settledReceipts = 0
     }
 
     package let state = Mutex(State())
@@ -382,7 +385,25 @@ package final class MemoryStore: MailStore, Acceptance, Sendable {
             reply.mailboxID = state.mailboxes[index].id
             reply.uidValidity = state.mailboxes[index].uidValidity
             reply.uid = state.mailboxes[index].add(stored)
+            reply.receipt.accountID = request.accountID
+            reply.receipt.transactionID = .init(context.transaction.octets)
+            state.connections.insert(request.client.connectionID)
             return (reply, state.change(index))
         }
+    }
+
+    // MARK: Delivery
+
+    package func commit(
+        _ request: CommitRequest, payload: [ByteBuffer], _ context: CallContext
+    ) async throws -> CommitReply { throw MessagingError(.unknownMethod) }
+
+    package func settle(_ request: SettleRequest, _ context: CallContext) async throws -> SettleReply {
+        state.withLock { state in
+            for settlement in request.settlements where state.connections.contains(settlement.connectionID) {
+                state.settledReceipts += settlement.receipts.count
+            }
+        }
+        return SettleReply()
     }
 }

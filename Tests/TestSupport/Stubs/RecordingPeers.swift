@@ -11,17 +11,27 @@ package final class PeerRecord: Sendable {
         package var context: CallContext
     }
 
-    private let state = Mutex<(accepted: [Accepted], questions: [[String]], sasl: [SaslStartRequest])>(([], [], []))
+    private struct State {
+        var accepted: [Accepted] = []
+        var questions: [[String]] = []
+        var saslStarts: [SaslStartRequest] = []
+        var settled: [[UInt8]] = []
+    }
+
+    private let state = Mutex(State())
 
     package var accepted: [Accepted] { state.withLock { $0.accepted } }
     package var questions: [[String]] { state.withLock { $0.questions } }
-    package var saslStarts: [SaslStartRequest] { state.withLock { $0.sasl } }
+    package var saslStarts: [SaslStartRequest] { state.withLock { $0.saslStarts } }
+    /// The ids of the transactions whose clients are known to have read the reply.
+    package var settled: [[UInt8]] { state.withLock { $0.settled } }
 
     package init() {}
 
     package func accept(_ accepted: Accepted) { state.withLock { $0.accepted.append(accepted) } }
     package func ask(_ addresses: [String]) { state.withLock { $0.questions.append(addresses) } }
-    package func start(_ request: SaslStartRequest) { state.withLock { $0.sasl.append(request) } }
+    package func start(_ request: SaslStartRequest) { state.withLock { $0.saslStarts.append(request) } }
+    package func settle(_ transactions: [[UInt8]]) { state.withLock { $0.settled += transactions } }
 }
 
 package struct RecordingDirectory: Directory {
@@ -53,8 +63,30 @@ package struct RecordingAcceptance: Acceptance {
         await gate?.pass()
         var reply = AcceptReply()
         reply.statuses = try FakePeers.accept(request, octets)
+        reply.receipts = [
+            ReceiptKey.with {
+                $0.fingerprints = [request.messageDigest]
+                $0.transactionID = .init(context.transaction.octets)
+            }
+        ]
         record.accept(.init(request: request, message: octets, context: context))
         return reply
+    }
+}
+
+/// A storage that takes settlements and nothing else.
+package struct RecordingSettlements: Delivery {
+    package let record: PeerRecord
+
+    package init(record: PeerRecord) { self.record = record }
+
+    package func commit(
+        _ request: CommitRequest, payload: [ByteBuffer], _ context: CallContext
+    ) async throws -> CommitReply { throw MessagingError(.unknownMethod) }
+
+    package func settle(_ request: SettleRequest, _ context: CallContext) async throws -> SettleReply {
+        record.settle(request.settlements.flatMap { $0.receipts.map { Array($0.transactionID) } })
+        return SettleReply()
     }
 }
 

@@ -3,12 +3,15 @@ import Messaging
 import Synchronization
 
 /// The directory and the credentials of a small house, in memory.
-package final class StubHouse: Directory, Accounts, MailStore {
+package final class StubHouse: Directory, Accounts, MailStore, Ledger {
     package struct State {
         package var domains: [String] = ["example.test"]
         package var accounts: [AccountRecord] = []
         package var aliases: [String: [String]] = [:]
         package var passwords: [Int64: String] = [:]
+        package var ledger: [LedgerEntry] = []
+        /// What was asked of the ledger.
+        package var traces: [TraceRequest] = []
         /// What every call to authentication throws.
         package var authenticationError: MessagingError?
         /// What every call to storage throws.
@@ -31,6 +34,16 @@ package final class StubHouse: Directory, Accounts, MailStore {
         record.usedOctets = 3 << 20
         record.usedMessages = 12
         return record
+    }
+
+    package func trace(_ request: TraceRequest, _ context: CallContext) async throws -> TraceReply {
+        try storage { state in
+            state.traces.append(request)
+            return TraceReply.with {
+                $0.entries = Array(state.ledger.prefix(Int(request.limit)))
+                $0.isCut = state.ledger.count > Int(request.limit)
+            }
+        }
     }
 
     private func storage<Reply>(_ body: (inout State) throws -> Reply) throws -> Reply {

@@ -2,6 +2,7 @@ import Contracts
 import IMAPSyntax
 import Messaging
 import NIOCore
+import Settlement
 
 /// APPEND (RFC 9051, 6.3.12; RFC 3516, 4.4; RFC 4315, 3). A small message is gathered, so that its hand-over can be
 /// repeated; a large one streams through to content processing while the client sends it, and the last octets are
@@ -27,17 +28,30 @@ extension Session {
             request.flags = try Self.storable(command.message.flags)
             request.internalDate = command.message.internalDate?.microsecondsSince1970 ?? 0
             request.messageOctets = Int64(literal.octets)
+            request.client.address = clientAddress
+            knowledge.begin(&request.client)
+            if let identity = machine.identity { request.client.identity = identity }
             guard literal.octets > 0 else { throw Refusal(.no, nil, "An empty message is not stored") }
             if literal.octets > limits.inlineOctets { try await checkTarget(command.mailbox) }
         } catch {
             parser.refuseLiteral()
             throw error
         }
-        if literal.isSynchronizing { printer.continuation(ResponseText(nil, "Ready for the message")) }
-        let reply =
-            literal.octets <= limits.inlineOctets
-            ? try await handOver(request, gathered: literal.octets)
-            : try await handOver(request, streamed: literal.octets)
+        if literal.isSynchronizing { invite(ResponseText(nil, "Ready for the message")) }
+        let reply: AppendReply
+        do {
+            reply =
+                literal.octets <= limits.inlineOctets
+                ? try await handOver(request, gathered: literal.octets)
+                : try await handOver(request, streamed: literal.octets)
+        } catch {
+            // Nobody knows what it has left behind; the session remembers some, and then ends.
+            knowledge.refused(transaction)
+            if knowledge.denied.count >= ClientKnowledge.deniedLimit {
+                farewell = StatusResponse(.bye, .unavailable, "Too much fails here at the moment, come again")
+            }
+            throw error
+        }
         return try await outcome(of: reply)
     }
 
@@ -146,6 +160,7 @@ extension Session {
     private func outcome(of reply: AppendReply) async throws -> CommandOutcome {
         switch reply.outcome {
         case .stored:
+            if reply.hasReceipt { knowledge.replied([reply.receipt]) }
             // Into the selected mailbox: the client is told at once (RFC 9051, 6.3.12).
             if selected?.view.mailboxID == reply.mailboxID { try? await refreshSelected() }
             guard let uid = SequenceNumber(reply.uid) else { return .ok("APPEND completed") }

@@ -4,7 +4,7 @@ import NIOCore
 /// IDLE: the client listens (RFC 9051, 6.3.13).
 extension Session {
     func idle() async throws -> CommandOutcome {
-        printer.continuation(ResponseText(nil, "idling"))
+        invite(ResponseText(nil, "idling"))
         parser.awaitIdleEnd()
         machine.idleBegan()
         let end = NIODeadline.now() + TimeAmount(limits.idleTimeout)

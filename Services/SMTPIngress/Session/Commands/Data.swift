@@ -14,6 +14,7 @@ extension SessionMachine {
             refuse(Replies.binaryNeedsBDAT)
         } else {
             say(Replies.sendContent)
+            hasPrompted = true
             phase = .data(DataDecoder())
         }
     }
@@ -110,5 +111,6 @@ extension SessionMachine {
         // The content was handed over or forgotten already.
         transaction = nil
         phase = .commands
+        if endsAfterReply { sayLast(Replies.tooManyFailures) }
     }
 }

@@ -1,0 +1,35 @@
+import Contracts
+import Cryptography
+
+/// What makes two deliveries the same: SHA-256 over the reverse-path, one forward-path and the message's octets as
+/// received, before any trace field. The octets stand in it by their own SHA-256, which ingress made as they came.
+///
+/// Each part is preceded by its length, so that no two deliveries have the same input.
+struct Fingerprint: Sendable, Hashable {
+    /// 32 of them.
+    let octets: [UInt8]
+
+    /// Of a message that came by SMTP, submission or LMTP.
+    init(reversePath: String, forwardPath: String, digest: some Sequence<UInt8>) {
+        self.init("delivery", [Array(reversePath.utf8), Array(forwardPath.utf8), Array(digest)])
+    }
+
+    /// Of a message that its user appends: mailbox, flags and date are part of what was asked (RFC 9051, 6.3.12).
+    init(appending request: AppendRequest, digest: [UInt8]) {
+        self.init(
+            "append",
+            [
+                Array(request.mailboxName.utf8), Array(request.flags.sorted().joined(separator: " ").utf8),
+                Array(String(request.internalDate).utf8), digest,
+            ])
+    }
+
+    private init(_ kind: String, _ parts: [[UInt8]]) {
+        var input = Array(kind.utf8)
+        for part in parts {
+            withUnsafeBytes(of: UInt64(part.count).bigEndian) { input.append(contentsOf: $0) }
+            input += part
+        }
+        octets = SHA256.hash(input)
+    }
+}

@@ -1,0 +1,435 @@
+-- Exactly once: receipts by fingerprint, the ledger, and the commit as one function.
+
+-- The hot rows are written by this schema's own statements; parsing their checks anew for each statement costs more than
+-- the statement itself.
+ALTER TABLE mail.mailboxes DROP CONSTRAINT mailboxes_uid_validity_check, DROP CONSTRAINT mailboxes_uid_next_check;
+
+DROP TABLE mail.receipts;
+CREATE TABLE mail.receipts (
+    account_id     bigint NOT NULL,
+    fingerprint    bytea NOT NULL,
+    transaction_id uuid NOT NULL,
+    copy_id        uuid NOT NULL,
+    connection_id  uuid,
+    ordinal        integer NOT NULL,
+    received_at    bigint NOT NULL,
+    mailbox_id     bigint,
+    uid_validity   bigint,
+    uid            bigint,
+    modseq         bigint,
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    settled_at     timestamptz,
+    PRIMARY KEY (account_id, fingerprint, transaction_id)
+    -- To settle changes no indexed column: room on the page keeps the new row there.
+) WITH (fillfactor = 80);
+ALTER TABLE mail.receipts ALTER COLUMN fingerprint SET STORAGE PLAIN;
+CREATE INDEX receipts_by_time ON mail.receipts USING brin (created_at) WITH (autosummarize = on);
+COMMENT ON TABLE mail.receipts IS
+    'A row for each transaction that a copy answered: the one that made it, and every repetition. It goes when no client repeats any more, or some time after a client is known to have read the reply.';
+COMMENT ON COLUMN mail.receipts.account_id IS 'Whose copy; 0 for one that left for another server.';
+COMMENT ON COLUMN mail.receipts.fingerprint IS 'SHA-256 over reverse-path, forward-path and the message as received.';
+COMMENT ON COLUMN mail.receipts.transaction_id IS 'The transaction that was answered.';
+COMMENT ON COLUMN mail.receipts.copy_id IS 'The transaction that made the copy.';
+COMMENT ON COLUMN mail.receipts.connection_id IS 'The client''s connection. A copy whose maker has none here stands for no repetition.';
+COMMENT ON COLUMN mail.receipts.ordinal IS 'Which transaction of its connection it is.';
+COMMENT ON COLUMN mail.receipts.received_at IS 'When the message was whole, microseconds since 1970: a settled copy stands for what began earlier.';
+COMMENT ON COLUMN mail.receipts.mailbox_id IS 'Where it was stored; null when it was queued, as the next three.';
+COMMENT ON COLUMN mail.receipts.uid_validity IS 'The mailbox''s.';
+COMMENT ON COLUMN mail.receipts.uid IS 'The message''s; it may be gone by now.';
+COMMENT ON COLUMN mail.receipts.modseq IS 'The message''s when it was stored.';
+COMMENT ON COLUMN mail.receipts.created_at IS 'For the removal of old ones.';
+COMMENT ON COLUMN mail.receipts.settled_at IS 'Since when the client is known to have read the reply; null while that is in doubt.';
+
+CREATE TABLE mail.ledger (
+    at             timestamptz NOT NULL DEFAULT now(),
+    transaction_id uuid NOT NULL,
+    event          smallint NOT NULL,
+    disposition    smallint,
+    first_id       uuid,
+    account_id     bigint,
+    mailbox_id     bigint,
+    uid            bigint,
+    outcome        smallint,
+    octets         bigint,
+    door           smallint,
+    client         text,
+    identity       text,
+    reverse_path   text,
+    forward_path   text,
+    message_id     text
+) PARTITION BY RANGE (at);
+CREATE INDEX ledger_by_transaction ON mail.ledger (transaction_id);
+COMMENT ON TABLE mail.ledger IS
+    'What happened to each transaction, written with it; only ever appended to. A partition a day, dropped when old.';
+COMMENT ON COLUMN mail.ledger.at IS 'When the database transaction began.';
+COMMENT ON COLUMN mail.ledger.transaction_id IS 'Whose event.';
+COMMENT ON COLUMN mail.ledger.event IS 'LedgerEvent of the Ledger contract: 1 stored, 2 queued, 3 repeated, 4 refused, 5 settled, 6 expired.';
+COMMENT ON COLUMN mail.ledger.disposition IS 'Its position among the dispositions, from 0.';
+COMMENT ON COLUMN mail.ledger.first_id IS 'Of a repetition: the transaction that made the copy.';
+COMMENT ON COLUMN mail.ledger.account_id IS 'Whose copy.';
+COMMENT ON COLUMN mail.ledger.mailbox_id IS 'Where it was stored.';
+COMMENT ON COLUMN mail.ledger.uid IS 'As which message.';
+COMMENT ON COLUMN mail.ledger.outcome IS 'Why it was refused: CommitOutcome of the Delivery contract.';
+COMMENT ON COLUMN mail.ledger.octets IS 'Of the message as stored.';
+COMMENT ON COLUMN mail.ledger.door IS 'LedgerDoor of the Ledger contract: where it came in.';
+COMMENT ON COLUMN mail.ledger.client IS 'The client''s network address.';
+COMMENT ON COLUMN mail.ledger.identity IS 'The address that the client authenticated as; null when it did not.';
+COMMENT ON COLUMN mail.ledger.reverse_path IS 'The sender of the envelope.';
+COMMENT ON COLUMN mail.ledger.forward_path IS 'The recipient of the envelope, or the mailbox''s name for an appended message.';
+COMMENT ON COLUMN mail.ledger.message_id IS 'The Message-ID field.';
+
+CREATE FUNCTION mail.make_ledger_partitions(days integer) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    the_day date;
+BEGIN
+    -- One at a time: two that make the same partition would fail each other.
+    PERFORM pg_advisory_xact_lock(hashtext('mail.ledger'));
+    FOR the_day IN SELECT (now() AT TIME ZONE 'UTC')::date + n FROM generate_series(-1, days) AS n LOOP
+        IF to_regclass(format('mail.ledger_%s', to_char(the_day, 'YYYYMMDD'))) IS NULL THEN
+            EXECUTE format(
+                'CREATE TABLE mail.ledger_%s PARTITION OF mail.ledger FOR VALUES FROM (%L) TO (%L)',
+                to_char(the_day, 'YYYYMMDD'), the_day::timestamp AT TIME ZONE 'UTC',
+                (the_day + 1)::timestamp AT TIME ZONE 'UTC');
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION mail.make_ledger_partitions IS 'Makes the ledger''s partitions from yesterday until so many days from now.';
+
+CREATE FUNCTION mail.drop_ledger_partitions(keep_days integer) RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+    the_name text;
+    the_count integer := 0;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('mail.ledger'));
+    FOR the_name IN
+        SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE i.inhparent = 'mail.ledger'::regclass
+            AND c.relname < 'ledger_' || to_char((now() AT TIME ZONE 'UTC')::date - keep_days, 'YYYYMMDD')
+    LOOP
+        EXECUTE format('DROP TABLE mail.%I', the_name);
+        the_count := the_count + 1;
+    END LOOP;
+    RETURN the_count;
+END
+$$;
+COMMENT ON FUNCTION mail.drop_ledger_partitions IS 'Drops the partitions of days longer ago than that; returns how many.';
+
+SELECT mail.make_ledger_partitions(2);
+
+-- The dispositions of a batch, one element of each array for each, in the order of accounts and then of mailboxes, so
+-- that those of one mailbox stand together and the locks are always taken in the same order.
+--
+-- What makes it exact: the locks of the accounts come first, and every later statement sees what was committed before.
+-- Two commits of the same delivery therefore meet there, and the second finds the receipt of the first.
+--
+-- A copy answers a transaction with the same fingerprint instead of a second copy being stored, when
+-- - it has answered that transaction before; or
+-- - it *stands open* to it: no earlier transaction of the same connection was answered by that copy with anything but a
+--   failure (`denied` names those that were: they may have been committed all the same), and no client is known to have
+--   read of it, except of transactions that were whole only after this one began: then this one was overtaken.
+-- The rules are those of Tests/Models, which says for each what goes wrong without it.
+CREATE FUNCTION mail.commit_dispositions(
+    account_ids bigint[], fingerprints bytea[], other_fingerprints bytea[], transactions uuid[], connections uuid[],
+    ordinals integer[], began_at bigint[], received_at bigint[], denied bytea[], absorbs boolean[],
+    dispositions smallint[], content_ids bigint[], sizes bigint[], mailbox_names text[],
+    falls_back boolean[], flag_bits bigint[], keyword_lists text[], internal_dates timestamptz[], domains text[],
+    smtputf8 boolean[], binary_mime boolean[], doors smallint[], clients text[], identities text[],
+    reverse_paths text[], forward_paths text[], message_ids text[]
+) RETURNS TABLE (
+    "position" integer, outcome integer, mailbox_id bigint, uid_validity bigint, uid bigint, modseq bigint,
+    first_id uuid
+)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    last CONSTANT integer := cardinality(account_ids);
+    i integer := 1;
+    k integer;
+    octet integer;
+    the_fingerprint bytea;
+    -- The account, the mailbox and the receipt that were looked up; null when there is none.
+    owner_id bigint;
+    octets_allowed bigint;
+    messages_allowed bigint;
+    octets_used bigint;
+    messages_used bigint;
+    box_id bigint;
+    box_validity bigint;
+    box_keywords text[];
+    known_id uuid;
+    known_box bigint;
+    known_validity bigint;
+    known_uid bigint;
+    known_modseq bigint;
+    is_own boolean;
+    -- What is gathered for the mailbox, and for the account.
+    new_uid bigint;
+    new_modseq bigint;
+    bits bigint;
+    wanted text[];
+    kept integer[];
+    kept_bits bigint[];
+    kept_octets bigint;
+    unseen integer;
+    deleted integer;
+    account_octets bigint;
+    account_messages bigint;
+    unused bigint[] := '{}';
+    used bigint[] := '{}';
+BEGIN
+    PERFORM FROM directory.accounts a WHERE a.account_id = ANY (account_ids) ORDER BY a.account_id FOR NO KEY UPDATE;
+    -- What leaves for other servers has no account to lock. Those of one fingerprint stand for each other.
+    IF account_ids[1] = 0 THEN
+        PERFORM pg_advisory_xact_lock(h.key) FROM (
+            SELECT DISTINCT hashtextextended(encode(f.fingerprint, 'hex'), 0) AS key
+            FROM unnest(account_ids, fingerprints) AS f (account_id, fingerprint) WHERE f.account_id = 0 ORDER BY 1) h;
+    END IF;
+
+    WHILE i <= last LOOP
+        -- An account begins. One that is not there (any more) has a null here.
+        SELECT a.account_id, a.quota_octets, a.quota_messages, a.used_octets, a.used_messages
+        INTO owner_id, octets_allowed, messages_allowed, octets_used, messages_used
+        FROM directory.accounts a WHERE a.account_id = account_ids[i];
+        account_octets := 0;
+        account_messages := 0;
+
+        LOOP
+            -- A mailbox begins, or what is queued for one domain after the other.
+            kept := '{}';
+            kept_bits := '{}';
+            kept_octets := 0;
+            unseen := 0;
+            deleted := 0;
+            wanted := NULL;
+            box_id := NULL;
+            IF owner_id IS NOT NULL AND mailbox_names[i] IS NOT NULL THEN
+                SELECT m.mailbox_id, m.uid_validity, m.keywords INTO box_id, box_validity, box_keywords
+                FROM mail.mailboxes m
+                WHERE m.account_id = account_ids[i] AND m.name = mailbox_names[i] AND m.selectable;
+                IF box_id IS NULL AND falls_back[i] THEN
+                    SELECT m.mailbox_id, m.uid_validity, m.keywords INTO box_id, box_validity, box_keywords
+                    FROM mail.mailboxes m
+                    WHERE m.account_id = account_ids[i] AND m.name = 'INBOX';
+                END IF;
+            END IF;
+
+            LOOP
+                "position" := i;
+                mailbox_id := NULL;
+                uid_validity := NULL;
+                uid := NULL;
+                modseq := NULL;
+                first_id := NULL;
+
+                -- Has it happened before?
+                octet := 1;
+                LOOP
+                    the_fingerprint := CASE WHEN octet = 1 THEN fingerprints[i]
+                        ELSE substring(other_fingerprints[i] FROM octet - 32 FOR 32) END;
+                    SELECT r.copy_id, r.mailbox_id, r.uid_validity, r.uid, r.modseq, r.transaction_id = transactions[i]
+                    INTO known_id, known_box, known_validity, known_uid, known_modseq, is_own
+                    FROM mail.receipts r
+                    WHERE r.account_id = account_ids[i] AND r.fingerprint = the_fingerprint
+                    ORDER BY (r.transaction_id = transactions[i]) DESC LIMIT 1;
+                    IF known_id IS NOT NULL AND NOT is_own THEN
+                        -- Rare: there are copies of this delivery. Does the oldest of those that stand open answer it?
+                        SELECT c.copy_id, c.mailbox_id, c.uid_validity, c.uid, c.modseq
+                        INTO known_id, known_box, known_validity, known_uid, known_modseq
+                        FROM mail.receipts c
+                        WHERE c.account_id = account_ids[i] AND c.fingerprint = the_fingerprint
+                            AND c.transaction_id = c.copy_id AND c.connection_id IS NOT NULL
+                            AND connections[i] IS NOT NULL
+                            AND NOT EXISTS (
+                                SELECT FROM mail.receipts r
+                                WHERE r.account_id = c.account_id AND r.fingerprint = c.fingerprint
+                                    AND r.copy_id = c.copy_id
+                                    AND (r.connection_id = connections[i] AND r.ordinal < ordinals[i]
+                                            AND position(uuid_send(r.transaction_id) IN denied[i]) = 0
+                                        OR r.settled_at IS NOT NULL AND r.received_at <= began_at[i]))
+                        ORDER BY c.transaction_id LIMIT 1;
+                    END IF;
+                    EXIT WHEN known_id IS NOT NULL OR octet > length(other_fingerprints[i]);
+                    octet := octet + 32;
+                END LOOP;
+
+                IF known_id IS NOT NULL THEN
+                    outcome := CASE WHEN is_own OR absorbs[i] THEN 1 ELSE 6 END;
+                    IF outcome = 1 THEN
+                        mailbox_id := known_box;
+                        uid_validity := known_validity;
+                        uid := known_uid;
+                        modseq := known_modseq;
+                        first_id := known_id;
+                        IF NOT is_own THEN
+                            INSERT INTO mail.receipts (
+                                account_id, fingerprint, transaction_id, copy_id, connection_id, ordinal, received_at,
+                                mailbox_id, uid_validity, uid, modseq)
+                            VALUES (
+                                account_ids[i], the_fingerprint, transactions[i], known_id, connections[i], ordinals[i],
+                                received_at[i], known_box, known_validity, known_uid, known_modseq);
+                            INSERT INTO mail.ledger (
+                                transaction_id, event, disposition, first_id, account_id, octets, door, client,
+                                identity, reverse_path, forward_path, message_id)
+                            VALUES (
+                                transactions[i], 3, dispositions[i], known_id, account_ids[i], sizes[i], doors[i],
+                                clients[i], identities[i], reverse_paths[i], forward_paths[i], message_ids[i]);
+                        END IF;
+                    END IF;
+                    unused := unused || content_ids[i];
+                    RETURN NEXT;
+                ELSIF mailbox_names[i] IS NULL THEN
+                    INSERT INTO queue.entries (
+                        transaction_id, disposition, content_id, reverse_path, forward_path, domain, smtputf8,
+                        binary_mime)
+                    VALUES (
+                        transactions[i], dispositions[i], content_ids[i], reverse_paths[i], forward_paths[i],
+                        domains[i], smtputf8[i], binary_mime[i]);
+                    INSERT INTO mail.receipts (
+                        account_id, fingerprint, transaction_id, copy_id, connection_id, ordinal, received_at)
+                    VALUES (
+                        account_ids[i], fingerprints[i], transactions[i], transactions[i], connections[i], ordinals[i],
+                        received_at[i]);
+                    INSERT INTO mail.ledger (
+                        transaction_id, event, disposition, account_id, octets, door, client, identity, reverse_path,
+                        forward_path, message_id)
+                    VALUES (
+                        transactions[i], 2, dispositions[i], nullif(account_ids[i], 0), sizes[i], doors[i], clients[i],
+                        identities[i], reverse_paths[i], forward_paths[i], message_ids[i]);
+                    used := used || content_ids[i];
+                    outcome := 1;
+                    first_id := transactions[i];
+                    RETURN NEXT;
+                ELSE
+                    bits := flag_bits[i];
+                    outcome := CASE
+                        WHEN owner_id IS NULL THEN 4
+                        WHEN box_id IS NULL THEN 2
+                        WHEN octets_allowed > 0
+                            AND octets_used + account_octets + kept_octets + sizes[i]
+                                > octets_allowed THEN 3
+                        WHEN messages_allowed > 0
+                            AND messages_used + account_messages + cardinality(kept) + 1
+                                > messages_allowed THEN 3
+                        ELSE 1 END;
+                    IF outcome = 1 AND keyword_lists[i] <> '' THEN
+                        IF wanted IS NULL THEN
+                            -- Whoever sets flags may give keywords their bits meanwhile.
+                            SELECT m.keywords INTO box_keywords FROM mail.mailboxes m
+                            WHERE m.account_id = account_ids[i] AND m.mailbox_id = box_id
+                            FOR NO KEY UPDATE;
+                            wanted := box_keywords;
+                        END IF;
+                        wanted := mail.keywords_with(wanted, string_to_array(keyword_lists[i], ' '), 56);
+                        bits := bits | mail.keyword_bits(wanted, keyword_lists[i], false);
+                        IF bits IS NULL THEN outcome := 5; END IF;
+                    END IF;
+                    IF outcome = 1 THEN
+                        kept := kept || i;
+                        kept_bits := kept_bits || bits;
+                        kept_octets := kept_octets + sizes[i];
+                        unseen := unseen + CASE WHEN bits & 1 = 0 THEN 1 ELSE 0 END;
+                        deleted := deleted + CASE WHEN bits & 8 <> 0 THEN 1 ELSE 0 END;
+                    ELSE
+                        unused := unused || content_ids[i];
+                        INSERT INTO mail.ledger (
+                            transaction_id, event, disposition, account_id, outcome, octets, door, client, identity,
+                            reverse_path, forward_path, message_id)
+                        VALUES (
+                            transactions[i], 4, dispositions[i], account_ids[i], outcome, sizes[i], doors[i],
+                            clients[i], identities[i], reverse_paths[i], forward_paths[i], message_ids[i]);
+                        RETURN NEXT;
+                    END IF;
+                END IF;
+                i := i + 1;
+                EXIT WHEN i > last OR account_ids[i] <> account_ids[i - 1]
+                    OR mailbox_names[i] IS DISTINCT FROM mailbox_names[i - 1]
+                    OR falls_back[i] IS DISTINCT FROM falls_back[i - 1];
+            END LOOP;
+
+            -- The mailbox ends: one change for all its messages, one modseq, a run of uids.
+            IF cardinality(kept) > 0 THEN
+                UPDATE mail.mailboxes m
+                SET uid_next = m.uid_next + cardinality(kept), highest_modseq = m.highest_modseq + 1,
+                    message_count = m.message_count + cardinality(kept), unseen_count = m.unseen_count + unseen,
+                    deleted_count = m.deleted_count + deleted, octets = m.octets + kept_octets,
+                    keywords = coalesce(wanted, m.keywords)
+                WHERE m.account_id = account_ids[i - 1] AND m.mailbox_id = box_id
+                RETURNING m.uid_next - cardinality(kept) - 1, m.highest_modseq INTO new_uid, new_modseq;
+                IF new_uid + cardinality(kept) > 4294967295 THEN
+                    RAISE numeric_value_out_of_range USING MESSAGE = 'the mailbox has given out its last uid';
+                END IF;
+                IF cardinality(kept) = 1 THEN
+                    -- The same as below, for what is most frequent by far where there is little to do.
+                    k := kept[1];
+                    INSERT INTO mail.messages (
+                        account_id, mailbox_id, uid, content_id, flags, modseq, internal_date, size)
+                    VALUES (
+                        account_ids[k], box_id, new_uid + 1, content_ids[k], kept_bits[1], new_modseq,
+                        internal_dates[k], sizes[k]);
+                ELSE
+                    INSERT INTO mail.messages (
+                        account_id, mailbox_id, uid, content_id, flags, modseq, internal_date, size)
+                    SELECT account_ids[n.i], box_id, new_uid + n.place, content_ids[n.i],
+                        kept_bits[n.place], new_modseq, internal_dates[n.i], sizes[n.i]
+                    FROM unnest(kept) WITH ORDINALITY AS n (i, place);
+                END IF;
+                INSERT INTO mail.receipts (
+                    account_id, fingerprint, transaction_id, copy_id, connection_id, ordinal, received_at, mailbox_id,
+                    uid_validity, uid, modseq)
+                SELECT account_ids[n.i], fingerprints[n.i], transactions[n.i], transactions[n.i], connections[n.i],
+                    ordinals[n.i], received_at[n.i], box_id, box_validity, new_uid + n.place, new_modseq
+                FROM unnest(kept) WITH ORDINALITY AS n (i, place);
+                INSERT INTO mail.ledger (
+                    transaction_id, event, disposition, account_id, mailbox_id, uid, octets, door, client, identity,
+                    reverse_path, forward_path, message_id)
+                SELECT transactions[n.i], 1, dispositions[n.i], account_ids[n.i], box_id,
+                    new_uid + n.place, sizes[n.i], doors[n.i], clients[n.i], identities[n.i], reverse_paths[n.i],
+                    forward_paths[n.i], message_ids[n.i]
+                FROM unnest(kept) WITH ORDINALITY AS n (i, place);
+                outcome := 1;
+                mailbox_id := box_id;
+                uid_validity := box_validity;
+                modseq := new_modseq;
+                FOR k IN 1..cardinality(kept) LOOP
+                    "position" := kept[k];
+                    uid := new_uid + k;
+                    first_id := transactions[kept[k]];
+                    used := used || content_ids[kept[k]];
+                    RETURN NEXT;
+                END LOOP;
+                account_octets := account_octets + kept_octets;
+                account_messages := account_messages + cardinality(kept);
+            END IF;
+            EXIT WHEN i > last OR account_ids[i] <> account_ids[i - 1];
+        END LOOP;
+
+        IF account_messages > 0 THEN
+            UPDATE directory.accounts a
+            SET used_octets = a.used_octets + account_octets, used_messages = a.used_messages + account_messages
+            WHERE a.account_id = account_ids[i - 1];
+        END IF;
+    END LOOP;
+
+    -- A copy that several recipients lead to is found again by each of them.
+    FOR k IN 1..last LOOP
+        CONTINUE WHEN length(other_fingerprints[k]) = 0;
+        INSERT INTO mail.receipts (
+            account_id, fingerprint, transaction_id, copy_id, connection_id, ordinal, received_at, mailbox_id,
+            uid_validity, uid, modseq)
+        SELECT r.account_id, substring(other_fingerprints[k] FROM n FOR 32), r.transaction_id, r.copy_id,
+            r.connection_id, r.ordinal, r.received_at, r.mailbox_id, r.uid_validity, r.uid, r.modseq
+        FROM mail.receipts r, generate_series(1, length(other_fingerprints[k]), 32) AS n
+        WHERE r.account_id = account_ids[k] AND r.fingerprint = fingerprints[k] AND r.transaction_id = transactions[k]
+        ON CONFLICT DO NOTHING;
+    END LOOP;
+
+    IF cardinality(unused) > 0 THEN
+        INSERT INTO mail.released_contents (content_id)
+        SELECT DISTINCT c.content_id FROM unnest(unused) AS c (content_id) WHERE c.content_id <> ALL (used)
+        ON CONFLICT DO NOTHING;
+    END IF;
+END
+$$;

@@ -1,0 +1,107 @@
+import Contracts
+import Messaging
+
+/// What the client of one connection surely knows: the one place that decides which receipts are settled.
+///
+/// A reply that was sent may be lost. The client is known to have read it when one of two things happens:
+///
+/// - Octets arrive that the protocol lets a client send only after it has read a *prompt* of ours that came later: the
+///   content after a 354 (RFC 5321, 4.1.1.4), a literal or DONE after a continuation (RFC 9051, 4.3 and 6.3.13). All
+///   that can be pipelined (`.`, QUIT, MAIL, BDAT, the next IMAP command) proves nothing, however late it comes
+///   (RFC 2920, 3.1).
+/// - The connection ends in order: the client ended it after all that we said was acknowledged, and no reset follows.
+///
+/// Until then a repetition on another connection counts as one. To settle late, or never, is harmless to that rule: a
+/// receipt that is never settled expires.
+///
+/// Invariants: `unread` is in the order of the replies; `beforePrompt` counts those of them that stand before the last
+/// prompt and is never more than there are.
+public struct ClientKnowledge: Sendable {
+    /// Names the connection in every receipt that it makes.
+    public let connection: TransactionID
+    /// When the last reply was sent that the client is known to have read, microseconds since 1970-01-01 UTC; at first when
+    /// the connection began. What it sends now can have been meant as a new message since then.
+    public private(set) var latestProof: Int64
+    /// How many transactions were handed over.
+    public private(set) var transactions: UInt32 = 0
+    /// Those of them that were answered with a failure: they may have been committed all the same, and then an identical
+    /// message is their repetition although it comes on the same connection.
+    public private(set) var denied: [TransactionID] = []
+    private var promptedAt: Int64 = 0
+    private var unread: [ReceiptKey] = []
+    private var beforePrompt = 0
+    private var isPrompted = false
+    /// Set once the client has said that it was done: what it had heard then.
+    private var heardAtEnd: Int?
+
+    /// Of a connection that has just begun.
+    public init(connection: TransactionID = .next(), at now: Int64) {
+        self.connection = connection
+        latestProof = now
+    }
+
+    /// So many failures a connection may have; then it should end, and its client begin anew.
+    public static let deniedLimit = 50
+
+    /// Fills in what storage must know of the connection, for the next transaction.
+    public mutating func begin(_ client: inout ClientConnection) {
+        transactions += 1
+        client.connectionID = .init(connection.octets)
+        client.ordinal = transactions
+        client.beganAt = latestProof
+        client.denied = denied.map { .init($0.octets) }
+    }
+
+    /// A transaction that was handed over is answered with a failure.
+    public mutating func refused(_ transaction: TransactionID) {
+        denied.append(transaction)
+    }
+
+    /// Whether there are replies of which nobody knows whether they were read.
+    public var isInDoubt: Bool { !unread.isEmpty }
+
+    /// The reply to these deliveries is on its way.
+    public mutating func replied(_ receipts: [ReceiptKey]) {
+        unread += receipts
+    }
+
+    /// A prompt is on its way, behind all replies so far. Only when nothing of the client's waits to be read: octets that
+    /// came before the prompt answer nothing.
+    public mutating func prompted(at now: Int64) {
+        promptedAt = now
+        beforePrompt = unread.count
+        isPrompted = true
+    }
+
+    /// Octets came that answer the prompt.
+    public mutating func promptAnswered() -> Settlement? {
+        guard isPrompted else { return nil }
+        isPrompted = false
+        latestProof = promptedAt
+        return settle(beforePrompt)
+    }
+
+    /// The client says that it is done. What is replied from now on it will not read for sure.
+    public mutating func inputEnded(inOrder: Bool) {
+        if heardAtEnd == nil { heardAtEnd = inOrder ? unread.count : 0 }
+    }
+
+    /// The connection is closed, and no reset came: `isOrderly` is the observer's last word.
+    public mutating func closed(inOrder: Bool) -> Settlement? {
+        defer { unread = [] }
+        return inOrder ? settle(heardAtEnd ?? 0) : nil
+    }
+
+    private mutating func settle(_ count: Int) -> Settlement? {
+        let count = min(count, unread.count)
+        beforePrompt = 0
+        guard count > 0 else { return nil }
+        let known = Array(unread.prefix(count))
+        unread.removeFirst(count)
+        heardAtEnd = heardAtEnd.map { max(0, $0 - count) }
+        return Settlement.with {
+            $0.connectionID = .init(connection.octets)
+            $0.receipts = known
+        }
+    }
+}

@@ -1,0 +1,114 @@
+import Glibc
+import NIOCore
+import TransportSecurity
+
+/// How a connection came to its end, as far as our side can tell.
+public enum ConnectionEnd: String, Sendable, Hashable {
+    /// The client said that it was done (FIN, or close_notify under TLS) and had acknowledged all that we had said.
+    case orderly
+    /// The client said that it was done while something of ours had not left, or had not arrived.
+    case orderlyUnsent = "orderly-unsent"
+    /// TLS ended without close_notify.
+    case truncated
+    /// The network or the client reset it.
+    case reset
+    /// The client was silent for too long.
+    case timedOut = "timed-out"
+    /// We closed it, and the client did not say anything any more.
+    case closedByServer = "closed-by-server"
+}
+
+/// Watches a connection for how it ends. This is the only place that draws the conclusion: what a client surely knows
+/// depends on it.
+///
+/// A system whose program closes a connection with octets of ours unread sends a reset, and one that gets octets of ours
+/// after the close does so too. So a FIN that comes when everything is acknowledged, and that no reset follows, is the
+/// word of a program that has read what we wrote.
+public struct ConnectionEndObserver: Sendable {
+    private var inputEnd: TLSInputEnded?
+    private var wasHeardAtEnd = false
+    private var isReset = false
+    private var isTimedOut = false
+    private var isOutputClosed = false
+    /// Writes whose octets have not reached the kernel.
+    private var unsentWrites = 0
+
+    /// Of a connection that has just begun.
+    public init() {}
+
+    /// Octets are handed to the channel.
+    public mutating func writeBegan() { unsentWrites += 1 }
+    /// They have reached the kernel, or never will.
+    public mutating func writeEnded(sent: Bool) { if sent { unsentWrites -= 1 } }
+    /// Our side of the connection is closed behind the last write.
+    public mutating func outputClosed() { isOutputClosed = true }
+    /// The client was silent for too long.
+    public mutating func timedOut() { isTimedOut = true }
+    /// A reset, or a broken pipe: whatever failed, the connection did not end in order.
+    public mutating func failed(_ error: any Error) { isReset = true }
+
+    /// FIN on a plain connection, or what TLS made of the stream's end, which says more. To be told as soon as it is known,
+    /// on the channel's event loop: what is unacknowledged at that moment counts.
+    public mutating func inputEnded(_ end: TLSInputEnded = .closeNotify, on channel: any Channel) {
+        guard inputEnd == nil else { return }
+        inputEnded(end, unacknowledged: channel.unacknowledgedOctets ?? .max)
+    }
+
+    /// To be told at the end of each read of a connection without TLS: once our side is closed, the channel closes itself
+    /// upon the client's FIN and nothing else tells of it. True when the FIN was seen now.
+    public mutating func readCompleted(on channel: any Channel) -> Bool {
+        guard isOutputClosed, inputEnd == nil, channel.isAtEndOfInput else { return false }
+        inputEnded(.closeNotify, on: channel)
+        return true
+    }
+
+    /// The same, with the octets of ours that the other side had not acknowledged.
+    mutating func inputEnded(_ end: TLSInputEnded, unacknowledged: Int32) {
+        guard inputEnd == nil else { return }
+        inputEnd = end
+        // Our FIN counts as one octet as long as it is unacknowledged, and nothing comes behind it.
+        wasHeardAtEnd = unsentWrites == 0 && unacknowledged <= (isOutputClosed ? 1 : 0)
+    }
+
+    /// Whether the client had heard everything when it said that it was done.
+    public var hasEndedInOrder: Bool { inputEnd == .closeNotify && wasHeardAtEnd && !isReset && !isTimedOut }
+
+    /// Final once the channel is inactive.
+    public var end: ConnectionEnd {
+        if isReset || inputEnd == .reset { return .reset }
+        if isTimedOut { return .timedOut }
+        switch inputEnd {
+        case .closeNotify: return wasHeardAtEnd ? .orderly : .orderlyUnsent
+        case .truncated: return .truncated
+        case .reset: return .reset
+        case nil: return .closedByServer
+        }
+    }
+}
+
+extension Channel {
+    /// Octets of ours that the kernel keeps because the other side has not acknowledged them (SIOCOUTQ); nil when the
+    /// channel is no socket, or closed. On the channel's event loop.
+    fileprivate var unacknowledgedOctets: Int32? {
+        withSocket { descriptor in
+            var octets: Int32 = 0
+            // Linux' SIOCOUTQ is TIOCOUTQ by another name.
+            return ioctl(descriptor, UInt(TIOCOUTQ), &octets) == 0 ? octets : nil
+        }
+    }
+
+    /// Whether everything was read and FIN has come. On the channel's event loop.
+    fileprivate var isAtEndOfInput: Bool {
+        let count = withSocket { descriptor in
+            var octet: UInt8 = 0
+            return recv(descriptor, &octet, 1, CInt(Int(MSG_PEEK) | Int(MSG_DONTWAIT)))
+        }
+        return count == 0
+    }
+
+    private func withSocket<Value>(_ body: (CInt) -> Value?) -> Value? {
+        let value = try? pipeline.syncOperations.withUnsafeTransportIfAvailable(
+            of: NIOBSDSocket.Handle.self, { body($0) })
+        return value.flatMap { $0 }.flatMap { $0 }
+    }
+}

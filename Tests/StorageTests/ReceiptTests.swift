@@ -1,0 +1,336 @@
+import Contracts
+import Messaging
+import NIOCore
+import ServiceRuntime
+import TestSupport
+import Testing
+
+@testable import Storage
+
+/// What a receipt stands for, and what not: the rules of exactly once, against the real database.
+@Suite("A receipt", .timeLimit(.minutes(3)))
+struct ReceiptTests {
+    private let text = "A: b\r\n\r\ntext"
+
+    private func quick(_ options: inout StorageEngine.Options) {
+        options.settlementGrace = .milliseconds(50)
+    }
+
+    private func settle(
+        _ storage: StorageFixture, _ results: [CommitReply.Result], by connection: TransactionID
+    ) async throws -> SettleReply {
+        let request = SettleRequest.with {
+            $0.settlements = [
+                Settlement.with {
+                    $0.connectionID = .init(connection.octets)
+                    $0.receipts = results.map { $0.receipt }
+                }
+            ]
+        }
+        return try await storage.delivery.settle(request, CallContext())
+    }
+
+    /// Where the copies are.
+    private func place(_ results: [CommitReply.Result]) -> [[UInt64]] {
+        results.map { [UInt64(bitPattern: $0.mailboxID), UInt64($0.uidValidity), UInt64($0.uid), $0.modseq] }
+    }
+
+    private func count(_ storage: StorageFixture, _ account: Int64) async throws -> UInt32 {
+        try await storage.mailbox(account, "INBOX")?.messageCount ?? 0
+    }
+
+    @Test("of another connection stands for the delivery: nothing is stored, and the answer is the first one's")
+    func repetition() async throws {
+        try await withStorage(adjust: quick) { storage in
+            let alice = try await storage.account("alice@example.test")
+            let first = TransactionID.next()
+            let one = try await storage.commit(
+                text, [.store(alice).known(as: "a")], transaction: first, connection: .next())
+            let other = try await storage.commit(text, [.store(alice).known(as: "a")], connection: .next())
+            #expect(place(other) == place(one))
+            #expect(Array(other[0].copyID) == first.octets)
+            #expect(try await count(storage, alice) == 1)
+        }
+    }
+
+    @Test("of the same connection does not: replies keep their order there, so an identical message is a new one")
+    func sameConnection() async throws {
+        try await withStorage(adjust: quick) { storage in
+            let alice = try await storage.account("alice@example.test")
+            let connection = TransactionID.next()
+            for expected in UInt32(1)...3 {
+                let results = try await storage.commit(
+                    text, [.store(alice).known(as: "a")], connection: connection, ordinal: expected)
+                #expect(results[0].uid == expected)
+            }
+        }
+    }
+
+    @Test("that is settled does not stand for anything but its own request, however late that comes")
+    func settled() async throws {
+        try await withStorage(adjust: quick) { storage in
+            let alice = try await storage.account("alice@example.test")
+            let (connection, transaction) = (TransactionID.next(), TransactionID.next())
+            let dispositions: [Disposition] = [.store(alice).known(as: "a"), .enqueue("x@example.com").known(as: "x")]
+            let first = try await storage.commit(
+                text, dispositions, transaction: transaction, connection: connection)
+            #expect(try await settle(storage, first, by: connection).settled == 2)
+            #expect(try await settle(storage, first, by: connection) == SettleReply.with { $0.unknown = 2 })
+            let second = try await storage.commit(text, dispositions, connection: .next())
+            #expect(second[0].uid == 2)
+            // The request itself, held up on its way: its work is done.
+            let late = try await storage.commit(
+                text, dispositions, transaction: transaction, connection: connection)
+            #expect(late == first)
+            #expect(try await count(storage, alice) == 2)
+            #expect(try storage.database.query("SELECT count(*) FROM queue.entries") == "2")
+        }
+    }
+
+    @Test("that is settled while the repetition waits makes it a new message")
+    func settledMeanwhile() async throws {
+        try await withStorage(adjust: { $0.settlementGrace = .milliseconds(700) }) { storage in
+            let alice = try await storage.account("alice@example.test")
+            let connection = TransactionID.next()
+            let first = try await storage.commit(text, [.store(alice).known(as: "a")], connection: connection)
+            async let second = storage.commit(text, [.store(alice).known(as: "a")], connection: .next())
+            try await Task.sleep(for: .milliseconds(100))
+            #expect(try await settle(storage, first, by: connection).settled == 1)
+            #expect(try await second[0].uid == 2)
+        }
+    }
+
+    @Test("answers one repetition a connection: whoever lost two replies to the same message repeats both")
+    func twins() async throws {
+        try await withStorage(adjust: quick) { storage in
+            let alice = try await storage.account("alice@example.test")
+            let (lost, again) = (TransactionID.next(), TransactionID.next())
+            let one: [Disposition] = [.store(alice).known(as: "a")]
+            // Of two identical messages on one connection only the first was committed; the client knows of neither.
+            let first = try await storage.commit(text, one, connection: lost)
+            let repeated = try await storage.commit(text, one, connection: again)
+            #expect(place(repeated) == place(first))
+            let second = try await storage.commit(text, one, connection: again, ordinal: 2)
+            #expect(second[0].uid == 2)
+            // Both are lost once more, and repeated once more: each finds its own.
+            let third = TransactionID.next()
+            #expect(place(try await storage.commit(text, one, connection: third)) == place(first))
+            #expect(place(try await storage.commit(text, one, connection: third, ordinal: 2)) == place(second))
+            #expect(try await storage.commit(text, one, connection: third, ordinal: 3)[0].uid == 3)
+            #expect(try await count(storage, alice) == 3)
+        }
+    }
+
+    @Test("is not taken away from a connection by a transaction that was given up and comes late")
+    func latecomer() async throws {
+        try await withStorage(adjust: quick) { storage in
+            let alice = try await storage.account("alice@example.test")
+            let one: [Disposition] = [.store(alice).known(as: "a")]
+            let (givenUp, connection) = (TransactionID.next(), TransactionID.next())
+            let first = try await storage.commit(text, one, connection: .next())
+            #expect(place(try await storage.commit(text, one, connection: connection)) == place(first))
+            #expect(place(try await storage.commit(text, one, connection: givenUp)) == place(first))
+            // The client knows its first one here, and means a second.
+            #expect(try await storage.commit(text, one, connection: connection, ordinal: 2)[0].uid == 2)
+        }
+    }
+
+    @Test("that is settled still answers what began before it was: an overtaken transaction stores nothing")
+    func overtaken() async throws {
+        try await withStorage(adjust: quick) { storage in
+            let alice = try await storage.account("alice@example.test")
+            let one: [Disposition] = [.store(alice).known(as: "a")]
+            let (slow, quick) = (TransactionID.next(), TransactionID.next())
+            let now = WallClock.microseconds
+            // Given up by its client while it still runs; the repetition is stored, and its reply read.
+            let answered = try await storage.commit(text, one, connection: quick, receivedAt: now)
+            #expect(try await settle(storage, answered, by: quick).settled == 1)
+            let late = try await storage.commit(
+                text, one, connection: slow, receivedAt: now + 5_000_000, beganAt: now - 1_000_000)
+            #expect(place(late) == place(answered))
+            #expect(try await count(storage, alice) == 1)
+            let meant = try await storage.commit(text, one, connection: .next(), beganAt: now + 6_000_000)
+            #expect(meant[0].uid == 2)
+        }
+    }
+
+    @Test("of a transaction that was answered with a failure makes its repetition on the same connection one")
+    func denied() async throws {
+        try await withStorage(adjust: quick) { storage in
+            let alice = try await storage.account("alice@example.test")
+            let one: [Disposition] = [.store(alice).known(as: "a")]
+            let (connection, failed) = (TransactionID.next(), TransactionID.next())
+            let first = try await storage.commit(text, one, transaction: failed, connection: connection)
+            let again = try await storage.commit(text, one, connection: connection, ordinal: 2, denied: [failed])
+            #expect(place(again) == place(first))
+            #expect(
+                try await storage.commit(text, one, connection: connection, ordinal: 3, denied: [failed])[0].uid == 2)
+        }
+    }
+
+    @Test("of a later transaction answers an earlier one of its connection that was denied, and comes late")
+    func overtakenOnItsConnection() async throws {
+        try await withStorage(adjust: quick) { storage in
+            let alice = try await storage.account("alice@example.test")
+            let one: [Disposition] = [.store(alice).known(as: "a")]
+            let connection = TransactionID.next()
+            let second = try await storage.commit(text, one, connection: connection, ordinal: 2)
+            let first = try await storage.commit(text, one, connection: connection, ordinal: 1)
+            #expect(place(first) == place(second))
+            #expect(try await count(storage, alice) == 1)
+        }
+    }
+
+    @Test("answers a repetition whose own request is repeated")
+    func repeatedRepetition() async throws {
+        try await withStorage(adjust: quick) { storage in
+            let alice = try await storage.account("alice@example.test")
+            let first = try await storage.commit(text, [.store(alice).known(as: "a")], connection: .next())
+            let (transaction, connection) = (TransactionID.next(), TransactionID.next())
+            for _ in 0..<3 {
+                let again = try await storage.commit(
+                    text, [.store(alice).known(as: "a")], transaction: transaction, connection: connection)
+                #expect(place(again) == place(first))
+            }
+            #expect(try await count(storage, alice) == 1)
+        }
+    }
+
+    @Test("makes a repetition store what the first time could not, and nothing else")
+    func partly() async throws {
+        try await withStorage(adjust: quick) { storage in
+            let alice = try await storage.account("alice@example.test")
+            let bob = try await storage.account("bob@example.test", messages: 1)
+            _ = try await storage.commit("A: c\r\n\r\n", [.store(bob)])
+            let dispositions: [Disposition] = [.store(alice).known(as: "a"), .store(bob).known(as: "b")]
+            let first = try await storage.commit(text, dispositions, connection: .next())
+            #expect(first.map(\.outcome) == [.done, .overQuota])
+            _ = try await storage.directory.setQuota(
+                SetQuotaRequest.with { $0.address = "bob@example.test" }, CallContext())
+            let second = try await storage.commit(text, dispositions, connection: .next())
+            #expect(second.map(\.outcome) == [.done, .done] && place(second)[0] == place(first)[0])
+            #expect(try await count(storage, alice) == 1)
+            #expect(try await count(storage, bob) == 2)
+        }
+    }
+
+    @Test("of a copy that went to the queue keeps it from being stored as well")
+    func postponed() async throws {
+        try await withStorage(adjust: quick) { storage in
+            let bob = try await storage.account("bob@example.test")
+            var entry = Disposition.enqueue("bob@example.test").known(as: "b")
+            entry.enqueue.accountID = bob
+            _ = try await storage.commit(text, [entry], connection: .next())
+            let again = try await storage.commit(text, [.store(bob).known(as: "b")], connection: .next())
+            #expect(again[0].outcome == .done && again[0].uid == 0)
+            #expect(try await count(storage, bob) == 0)
+            #expect(try storage.database.query("SELECT count(*) FROM queue.entries") == "1")
+        }
+    }
+
+    @Test("outlives its message: what the user moved or expunged does not come back")
+    func expunged() async throws {
+        try await withStorage(adjust: quick) { storage in
+            let alice = try await storage.account("alice@example.test")
+            let first = try await storage.commit(
+                text, [.store(alice, flags: ["\\Deleted"]).known(as: "a")], connection: .next())
+            _ = try await storage.expunge(alice, first[0].mailboxID)
+            #expect(try await count(storage, alice) == 0)
+            let again = try await storage.commit(text, [.store(alice).known(as: "a")], connection: .next())
+            #expect(again[0].outcome == .done && again[0].uid == first[0].uid)
+            #expect(try await count(storage, alice) == 0)
+        }
+    }
+
+    @Test("stands for each recipient that leads to the copy, also when only some of them come again")
+    func manyRecipients() async throws {
+        try await withStorage(adjust: quick) { storage in
+            let alice = try await storage.account("alice@example.test")
+            let first = try await storage.commit(
+                text, [.store(alice).known(as: "sales", "info", "alice")], connection: .next())
+            for names in [["alice"], ["info"], ["sales"]] {
+                let again = try await storage.commit(
+                    text, [.store(alice).known(as: names[0])], connection: .next())
+                #expect(again[0].uid == first[0].uid)
+            }
+            let other = try await storage.commit(text, [.store(alice).known(as: "office")], connection: .next())
+            #expect(other[0].uid == 2)
+        }
+    }
+
+    @Test("lets one of many that race through, whichever it is", arguments: [1, 3])
+    func race(writers: Int) async throws {
+        try await withStorage(adjust: {
+            quick(&$0)
+            $0.writers = writers
+        }) { storage in
+            let alice = try await storage.account("alice@example.test")
+            for round in 0..<5 {
+                let answers = try await withThrowingTaskGroup(of: CommitReply.Result.self) { group in
+                    for _ in 0..<8 {
+                        group.addTask {
+                            let dispositions: [Disposition] = [
+                                .store(alice).known(as: "\(round)"), .enqueue("x@example.com").known(as: "x\(round)"),
+                            ]
+                            return try await storage.commit(text, dispositions, connection: .next())[0]
+                        }
+                    }
+                    return try await group.reduce(into: []) { $0.append($1) }
+                }
+                #expect(Set(answers.map(\.uid)).count == 1)
+            }
+            #expect(try await count(storage, alice) == 5)
+            #expect(try storage.database.query("SELECT count(*) FROM queue.entries") == "5")
+        }
+    }
+
+    @Test("expires: from then on the message is a new one, and the ledger says so")
+    func expiry() async throws {
+        try await withStorage(adjust: quick) { storage in
+            let alice = try await storage.account("alice@example.test")
+            let connection = TransactionID.next()
+            let first = try await storage.commit(text, [.store(alice).known(as: "a")], connection: .next())
+            let known = try await storage.commit(text, [.store(alice).known(as: "b")], connection: connection)
+            _ = try await settle(storage, known, by: connection)
+            try await storage.engine.removal.removeDue()
+            #expect(try storage.database.query("SELECT count(*) FROM mail.receipts") == "2")
+            try storage.database.query("UPDATE mail.receipts SET settled_at = settled_at - interval '1 hour'")
+            try storage.database.query("UPDATE mail.receipts SET created_at = created_at - interval '1 hour'")
+            try await storage.engine.removal.removeDue()
+            #expect(try storage.database.query("SELECT count(*) FROM mail.receipts") == "1")
+            try storage.database.query("UPDATE mail.receipts SET created_at = created_at - interval '5 days'")
+            try await storage.engine.removal.removeDue()
+            let again = try await storage.commit(text, [.store(alice).known(as: "a")], connection: .next())
+            #expect(again[0].uid == first[0].uid + 2)
+            #expect(try storage.database.query("SELECT count(*) FROM mail.ledger WHERE event = 6") == "1")
+        }
+    }
+
+    @Test("is no matter of time alone: a request that was held up for long is refused, not stored twice")
+    func late() async throws {
+        try await withStorage(adjust: quick) { storage in
+            let alice = try await storage.account("alice@example.test")
+            let now = WallClock.microseconds
+            let error = await #expect(throws: MessagingError.self) {
+                try await storage.commit(text, [.store(alice)], receivedAt: now - 700_000_000)
+            }
+            #expect(error?.code == .deadlineExceeded)
+            #expect(try await storage.commit(text, [.store(alice)], receivedAt: now)[0].outcome == .done)
+        }
+    }
+
+    @Test("that nobody knows is no error when it is settled")
+    func unknown() async throws {
+        try await withStorage { storage in
+            let reply = try await settle(
+                storage,
+                [
+                    CommitReply.Result.with {
+                        $0.receipt.fingerprints = [.init(repeating: 1, count: 32)]
+                        $0.receipt.transactionID = .init(TransactionID.next().octets)
+                    }
+                ], by: .next())
+            #expect(reply == SettleReply.with { $0.unknown = 1 })
+        }
+    }
+}
