@@ -21,7 +21,8 @@ actor SharedMailbox {
     private var stale = false {
         didSet { if stale, !oldValue { revision.add(1, ordering: .releasing) } }
     }
-    /// Moves on with every news, so that a session sees without waiting that there is none.
+    /// Moves on with every news, so that a session sees without waiting that there is none. While `stale`, no session
+    /// has a snapshot of this revision: what is announced while storage is being asked may not be in the answer.
     nonisolated let revision = Atomic<UInt64>(0)
 
     init(accountID: Int64, mailboxID: Int64, store: any MailStore, timeout: Duration) {
@@ -49,10 +50,10 @@ actor SharedMailbox {
 
     /// The newest state that is known to exist: storage is asked only when an event told of a later one.
     func current() async throws -> MailboxSnapshot {
-        if let columns, !stale {
-            return snapshot(columns)
-        }
-        return try await refreshed()
+        guard let columns, !stale else { return try await refreshed() }
+        // Asked after the last news, so its answer has them; what is known here has not.
+        if let running { return try await running.value }
+        return snapshot(columns)
     }
 
     /// A change event named this modseq. Returns whether it is news.
@@ -109,8 +110,8 @@ actor SharedMailbox {
     }
 
     private func snapshot(_ columns: MailboxColumns) -> MailboxSnapshot {
-        MailboxSnapshot(
-            columns: columns, generation: generation, revision: revision.load(ordering: .acquiring))
+        let newest = revision.load(ordering: .acquiring)
+        return MailboxSnapshot(columns: columns, generation: generation, revision: stale ? newest &- 1 : newest)
     }
 
     private func begin() async throws -> MailboxSnapshot {

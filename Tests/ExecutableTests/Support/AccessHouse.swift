@@ -17,7 +17,7 @@ struct AccessHouse: Sendable {
         try await House.run { house in
             let (store, sasl) = (MemoryStore(), MemorySasl())
             let storage = try house.stub(.storage, [MailStoreServer(store)])
-            let content = try house.stub(.content, [AcceptanceServer(store)])
+            let content = try house.stub(.content, [AcceptanceServer(store)], handlers: .concurrent)
             let authentication = try house.stub(.authentication, [SaslServer(sasl)])
             store.changed.withLock { $0 = { [weak storage] in storage?.publish($0) } }
             let started = try await house.ready(.access)

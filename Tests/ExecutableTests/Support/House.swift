@@ -138,11 +138,15 @@ final class House: Sendable {
     // MARK: Peers
 
     /// A stub of the service of this name, which is there until it is stopped.
+    /// - Parameter handlers: where it works; on its own thread it answers in time whatever other tests compute, and much
+    ///   of its own work is better done elsewhere.
     @discardableResult
-    func stub(_ executable: Executable, _ contracts: [any ContractServer]) throws -> StubService {
+    func stub(
+        _ executable: Executable, _ contracts: [any ContractServer], handlers: HandlerPlacement = .onSocketThread
+    ) throws -> StubService {
         let stub = StubService(
             name: executable.service, context: try context(of: executable.service), directory: "\(path)/run",
-            contracts: contracts, peers: try keys.peers(of: ContractAccess.services))
+            contracts: contracts, peers: try keys.peers(of: ContractAccess.services), handlers: handlers)
         try stub.start()
         inhabitants.withLock { $0.stubs.append(stub) }
         return stub

@@ -11,24 +11,26 @@ final class StubService: Sendable {
     private let directory: String
     private let contracts: [any ContractServer]
     private let peers: [CurvePublicKey: PeerIdentity]
+    private let handlers: HandlerPlacement
     private let sockets = Mutex<(server: ServerSocket?, publisher: EventPublisher?)>((nil, nil))
 
     init(
         name: String, context: MessagingContext, directory: String, contracts: [any ContractServer],
-        peers: [CurvePublicKey: PeerIdentity]
+        peers: [CurvePublicKey: PeerIdentity], handlers: HandlerPlacement
     ) {
         self.name = name
         self.context = context
         self.directory = directory
         self.contracts = contracts
         self.peers = peers
+        self.handlers = handlers
     }
 
     /// Comes, or comes back.
     func start() throws {
         let server = try ServerSocket(
             context, endpoint: ServiceEndpoint.requests(directory: directory, service: name, replica: 0),
-            contracts: contracts, peers: peers, access: ContractAccess(), handlers: .concurrent)
+            contracts: contracts, peers: peers, access: ContractAccess(), handlers: handlers)
         let publisher = try EventPublisher(
             context, endpoint: ServiceEndpoint.events(directory: directory, service: name, replica: 0), peers: peers)
         sockets.withLock { $0 = (server, publisher) }

@@ -1,0 +1,81 @@
+import Contracts
+import Messaging
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import IMAPAccess
+
+/// News that comes while storage is being asked: none of it may be taken for known, or an idle session is deaf.
+@Suite struct SharedMailboxTests {
+    @Test("A change that is announced while storage answers is asked for again", .timeLimit(.minutes(1)))
+    func newsDuringARefresh() async throws {
+        let (store, mailbox) = try await HeldStore.withMailbox()
+        _ = await mailbox.announce(.max)
+        let gate = store.hold()
+        async let refreshed = mailbox.current()
+        try await eventually("storage to be asked") { gate.arrivals == 1 }
+        store.memory.deliver(Fixtures.short)
+        #expect(await mailbox.announce(store.modseq))
+        store.release()
+        let snapshot = try await refreshed
+        #expect(snapshot.columns.count == 0)
+        #expect(snapshot.revision != mailbox.revision.load(ordering: .acquiring), "the session would not ask again")
+        let next = try await mailbox.current()
+        #expect(next.columns.count == 1 && next.revision == mailbox.revision.load(ordering: .acquiring))
+    }
+
+    @Test(
+        "Who comes while storage is asked about a change gets its answer, not what was known", .timeLimit(.minutes(1)))
+    func companyDuringARefresh() async throws {
+        let (store, mailbox) = try await HeldStore.withMailbox()
+        store.memory.deliver(Fixtures.short)
+        #expect(await mailbox.announce(store.modseq))
+        let gate = store.hold()
+        async let first = mailbox.current()
+        try await eventually("storage to be asked") { gate.arrivals == 1 }
+        let second = Task { try await mailbox.current() }
+        for _ in 1...100 { await Task.yield() }
+        store.release()
+        #expect(try await first.columns.count == 1)
+        #expect(try await second.value.columns.count == 1)
+        #expect(gate.arrivals == 1, "one question serves both")
+    }
+}
+
+/// A storage that may be held between having read the truth and telling it.
+private final class HeldStore: MailStore {
+    let memory = MemoryStore()
+    private let gate = Mutex<Gate?>(nil)
+
+    /// A store with a mailbox whose state is known.
+    static func withMailbox() async throws -> (HeldStore, SharedMailbox) {
+        let store = HeldStore()
+        let mailbox = SharedMailbox(
+            accountID: MemoryStore.accountID, mailboxID: 1, store: store, timeout: .seconds(30))
+        _ = try await mailbox.refreshed()
+        return (store, mailbox)
+    }
+
+    /// From now on answers wait.
+    func hold() -> Gate {
+        let gate = Gate()
+        self.gate.withLock { $0 = gate }
+        return gate
+    }
+
+    /// Answers go, those that wait and those to come.
+    func release() {
+        let held = gate.withLock { $0.take() }
+        held?.open()
+    }
+
+    /// What the mailbox has come to.
+    var modseq: UInt64 { memory.state.withLock { $0.mailboxes[0].modseq } }
+
+    func view(_ request: ViewRequest, _ context: CallContext) async throws -> ReplyStream<ViewItem> {
+        let answer = try await memory.view(request, context)
+        await gate.withLock { $0 }?.pass()
+        return answer
+    }
+}
