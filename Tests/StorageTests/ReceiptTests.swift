@@ -274,6 +274,16 @@ struct ReceiptTests {
             }
             let other = try await storage.commit(text, [.store(alice).known(as: "office")], connection: .next())
             #expect(other[0].uid == 2)
+            // Whichever of its recipients brought it again, what the client knows then it knows of all that came.
+            let connection = TransactionID.next()
+            let again = try await storage.commit(
+                text, [.store(alice).known(as: "new", "info")], connection: connection, receivedAt: 0)
+            #expect(again[0].uid == first[0].uid)
+            #expect(try await settle(storage, again, by: connection).settled == 2)
+            for (name, uid) in [("info", UInt32(3)), ("new", 4)] {
+                let meant = try await storage.commit(text, [.store(alice).known(as: name)], connection: .next())
+                #expect(meant[0].uid == uid)
+            }
         }
     }
 

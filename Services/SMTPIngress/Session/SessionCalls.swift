@@ -108,7 +108,7 @@ extension SessionHandler {
             switch result {
             case .success(let reply):
                 handler.knowledge.replied(reply.receipts)
-                if !reply.statuses.contains(where: { $0.code / 100 == 2 }) { handler.refused(transaction) }
+                if TransactionReplies.areUncertain(reply.statuses) { handler.refused(transaction) }
                 handler.machine.accepted(reply.statuses)
             case .failure(let refusal):
                 handler.refused(transaction)

@@ -23,6 +23,12 @@ enum TransactionReplies {
         return statuses.map { reply($0, id: id) }
     }
 
+    /// Whether a transaction that is answered so may have been committed all the same: 451 says that something of ours did
+    /// not answer (RFC 5321, 4.2.3); all other failures are decisions.
+    static func areUncertain(_ statuses: [TransactionStatus]) -> Bool {
+        statuses.contains { $0.code == 451 } && !statuses.contains { $0.code / 100 == 2 }
+    }
+
     private static func severity(_ status: TransactionStatus) -> Int {
         switch status.code / 100 {
         case 2: 0

@@ -435,16 +435,21 @@ BEGIN
         END IF;
     END LOOP;
 
-    -- A copy that several recipients lead to is found again by each of them.
+    -- A copy that several recipients lead to is found again, and settled, by each of them.
     FOR k IN 1..last LOOP
         CONTINUE WHEN length(other_fingerprints[k]) = 0;
+        the_fingerprint := fingerprints[k] || other_fingerprints[k];
         INSERT INTO mail.receipts (
             account_id, fingerprint, transaction_id, copy_id, connection_id, ordinal, received_at, mailbox_id,
             uid_validity, uid, modseq)
-        SELECT r.account_id, substring(other_fingerprints[k] FROM n FOR 32), r.transaction_id, r.copy_id,
-            r.connection_id, r.ordinal, r.received_at, r.mailbox_id, r.uid_validity, r.uid, r.modseq
-        FROM mail.receipts r, generate_series(1, length(other_fingerprints[k]), 32) AS n
-        WHERE r.account_id = account_ids[k] AND r.fingerprint = fingerprints[k] AND r.transaction_id = transactions[k]
+        SELECT r.account_id, substring(the_fingerprint FROM n FOR 32), r.transaction_id, r.copy_id, r.connection_id,
+            r.ordinal, r.received_at, r.mailbox_id, r.uid_validity, r.uid, r.modseq
+        FROM (
+            SELECT * FROM mail.receipts
+            WHERE account_id = account_ids[k] AND transaction_id = transactions[k] AND fingerprint = ANY (ARRAY(
+                SELECT substring(the_fingerprint FROM m FOR 32)
+                FROM generate_series(1, length(the_fingerprint), 32) AS m))
+            LIMIT 1) r, generate_series(1, length(the_fingerprint), 32) AS n
         ON CONFLICT DO NOTHING;
     END LOOP;
 
