@@ -122,6 +122,7 @@ struct ContentProcessTests {
                 #expect(try await statuses.map(\.codes) == ["250 2.0.0"])
             } catch let error as MessagingError {
                 #expect(error.code == .unavailable, "\(error)")
+                try await content.house.untilReached()
                 let again = try await content.accept(
                     sample(), to: [local("bob@example.test", 5)], transaction: transaction, timeout: .seconds(30))
                 #expect(again.map(\.codes) == ["250 2.0.0"])

@@ -168,6 +168,32 @@ struct ReplicaTests {
         await replicas.stop()
     }
 
+    @Test func whatADrainingReplicaAnsweredArrivesHoweverSoonItIsGone() async throws {
+        for number in 0..<100 {
+            let replicas = try Replicas()
+            let (begun, release) = (Gate(), Gate())
+            let draining = try replicas.start(
+                0,
+                EchoContract(onEcho: { call in
+                    begun.open()
+                    await release.wait()
+                    return .reply(call.body)
+                }))
+            let client = replicas.client([0], patience: .milliseconds(100))
+            let inHand = Task { try await client.echo("in hand", EchoContract.echoOnce) }
+            await begun.wait()
+            async let gone: Void = {
+                await draining.drain()
+                await draining.close()
+                await replicas.kill(0)
+            }()
+            release.open()
+            await #expect(throws: Never.self, "\(number)") { _ = try await inHand.value }
+            await gone
+            await replicas.stop()
+        }
+    }
+
     @Test func drainingEndsAtItsLimitAndCancelsWhatRemains() async throws {
         let never = Gate()
         let begun = Gate()

@@ -4,6 +4,10 @@ import NIOCore
 
 /// One replica of a service as its client sees it: a DEALER socket and the calls that are under way there.
 /// Confined to the socket thread.
+///
+/// A socket serves one connection; once that is known to be lost the next one gets a socket of its own. Left to itself
+/// libzmq would keep what was sent to the lost connection for the next one, long after the callers were told that it is
+/// lost; told to drop it (ZMQ_IMMEDIATE) it also drops every answer that has arrived and was not read yet.
 final class Replica {
     enum State: Hashable {
         case connecting
@@ -24,12 +28,16 @@ final class Replica {
     let endpoint: String
     private(set) var state = State.connecting
     var calls: [UInt64: ClientCall] = [:]
+    private let context: MessagingContext
+    private let serverKey: CurvePublicKey?
     private let thread: SocketThread
-    private let socket: ZeroMQSocket
-    private let monitor: ZeroMQSocket?
+    private var socket: ZeroMQSocket
+    private var monitor: ZeroMQSocket?
     private var outbox = Deque<Outgoing>()
     private var lastCall: UInt64 = 0
     private let retry: ThreadTimer
+    /// There could be no socket for the next connection.
+    private var lacksSocket = false
 
     /// The state has changed from the first to the second; a lost connection goes through `connecting`.
     var onChange: (Replica, State, State) -> Void = { _, _, _ in }
@@ -40,16 +48,21 @@ final class Replica {
 
     init(_ context: MessagingContext, endpoint: String, serverKey: CurvePublicKey?) throws(MessagingError) {
         self.endpoint = endpoint
+        self.context = context
+        self.serverKey = serverKey
         thread = context.thread
         socket = try ZeroMQSocket(thread, ZMQ_DEALER)
-        context.configure(socket, lingering: .zero)
-        // Nothing is handed to a connection that is not there: it could be lost without a word.
-        socket.set(ZMQ_IMMEDIATE, Int32(1))
         let retryAction = RetryAction()
         retry = ThreadTimer { retryAction.run?() }
-        if endpoint.hasPrefix("inproc://") {
-            monitor = nil
-        } else {
+        retryAction.run = { [unowned self] in self.flush() }
+        thread.register(retry)
+        try connect()
+    }
+
+    /// Makes the connection of a new socket.
+    private func connect() throws(MessagingError) {
+        context.configure(socket, lingering: .zero)
+        if !endpoint.hasPrefix("inproc://") {
             context.secure(client: socket, serverKey: serverKey)
             let watched = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH
             let name = "inproc://martlet.monitor.\(thread.nextNumber())"
@@ -57,14 +70,37 @@ final class Replica {
             let monitor = try ZeroMQSocket(thread, ZMQ_PAIR)
             monitor.set(ZMQ_LINGER, Int32(0))
             try monitor.connect(name)
+            monitor.onMessage = { [unowned self] message in self.heard(message.first) }
             self.monitor = monitor
         }
-        retryAction.run = { [unowned self] in self.flush() }
-        thread.register(retry)
         socket.onMessage = { [unowned self] message in self.onMessage(self, message) }
         socket.onEnd = { [unowned self] in self.onEnd() }
-        monitor?.onMessage = { [unowned self] message in self.heard(message.first) }
         try socket.connect(endpoint)
+    }
+
+    /// The connection is lost. What has arrived by it is read first; what was not sent yet goes nowhere any more.
+    private func reconnect() {
+        socket.serveAll()
+        guard !isClosed else { return }
+        if state == .ready || state == .draining { renew() }
+        change(to: .connecting)
+    }
+
+    /// Connects by a new socket; tries again in a second when there cannot be one now.
+    private func renew() {
+        monitor?.close()
+        monitor = nil
+        socket.close()
+        do {
+            socket = try ZeroMQSocket(thread, ZMQ_DEALER)
+            try connect()
+            lacksSocket = false
+        } catch {
+            lacksSocket = true
+            retry.arm(at: thread.now.advanced(by: .seconds(1)))
+            context.logger.error(
+                "a replica cannot be reached again", metadata: ["endpoint": "\(endpoint)", "cause": "\(error)"])
+        }
     }
 
     private final class RetryAction {
@@ -103,8 +139,7 @@ final class Replica {
             // Answers that came before are read first; they belong to calls that are still known.
             change(to: .ready)
         case ZMQ_EVENT_DISCONNECTED:
-            socket.serve()
-            change(to: .connecting)
+            reconnect()
         case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
             change(to: .refused)
         default:
@@ -133,6 +168,7 @@ final class Replica {
     }
 
     private func flush() {
+        if lacksSocket { return renew() }
         while let next = outbox.first {
             // A call that ended while its request waited here needs not be sent at all.
             if next.call?.isOver != true, socket.send(next.frame, body: next.body, payload: next.payload) != .sent {

@@ -158,6 +158,11 @@ final class ZeroMQSocket {
         }
     }
 
+    /// Reads all that has arrived, however much it is.
+    func serveAll() {
+        repeat { serve() } while isDirty && owned != nil
+    }
+
     private func receive() -> ArrivedMessage? {
         guard receiveFrame() else { return nil }
         var message = ArrivedMessage()
