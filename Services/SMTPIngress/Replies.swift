@@ -65,7 +65,6 @@ enum Replies {
     static let noRecipientsLMTP = Reply(503, "5.5.1", "No valid recipients")
     static let binaryNeedsBDAT = Reply(503, "5.5.1", "BODY=BINARYMIME needs BDAT")
     static let dataAfterBDAT = Reply(503, "5.5.1", "The content comes by BDAT already")
-    static let chunksRefused = Reply(503, "5.5.1", "An earlier chunk was refused; issue RSET")
     static let bareLineFeed = Reply(554, "5.6.0", "Message contains a bare LF; lines end with CRLF")
     static let bareCarriageReturn = Reply(554, "5.6.0", "Message contains a bare CR; lines end with CRLF")
     static let spoolFull = Reply(452, "4.3.1", "Insufficient storage; try later")

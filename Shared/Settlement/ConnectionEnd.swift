@@ -30,6 +30,8 @@ public struct ConnectionEndObserver: Sendable {
     private var isReset = false
     private var isTimedOut = false
     private var isOutputClosed = false
+    /// Octets of our own close_notify, which follows the last reply.
+    private var farewellOctets: Int32 = 0
     /// Writes whose octets have not reached the kernel.
     private var unsentWrites = 0
 
@@ -42,6 +44,8 @@ public struct ConnectionEndObserver: Sendable {
     public mutating func writeEnded(sent: Bool) { if sent { unsentWrites -= 1 } }
     /// Our side of the connection is closed behind the last write.
     public mutating func outputClosed() { isOutputClosed = true }
+    /// TLS has said behind the last write that nothing more comes, in so many octets.
+    public mutating func outputEnded(_ end: TLSOutputEnded) { farewellOctets = Int32(clamping: end.octets) }
     /// The client was silent for too long.
     public mutating func timedOut() { isTimedOut = true }
     /// A reset, or a broken pipe: whatever failed, the connection did not end in order.
@@ -66,8 +70,8 @@ public struct ConnectionEndObserver: Sendable {
     mutating func inputEnded(_ end: TLSInputEnded, unacknowledged: Int32) {
         guard inputEnd == nil else { return }
         inputEnd = end
-        // Our FIN counts as one octet as long as it is unacknowledged, and nothing comes behind it.
-        wasHeardAtEnd = unsentWrites == 0 && unacknowledged <= (isOutputClosed ? 1 : 0)
+        // Behind the last reply there is only our own farewell: close_notify, and FIN, which counts as one octet.
+        wasHeardAtEnd = unsentWrites == 0 && unacknowledged <= farewellOctets + (isOutputClosed ? 1 : 0)
     }
 
     /// Whether the client had heard everything when it said that it was done.

@@ -26,6 +26,8 @@ public final class SettlementSender: Service {
     static let limit = 100_000
     /// Receipts of one call.
     static let batch = 2_000
+    /// How often a call is tried.
+    static let attempts = 60
     /// How long a settlement waits for company.
     static let gathering = Duration.milliseconds(50)
 
@@ -94,15 +96,17 @@ public final class SettlementSender: Service {
         }
     }
 
+    /// Tries again as long as storage may come back soon: what waits meanwhile is bounded by `limit`.
     private func tell(_ request: SettleRequest) async {
-        for pause in [Duration.milliseconds(100), .milliseconds(400), .seconds(2), .zero] {
+        for attempt in 0..<Self.attempts {
             do {
                 _ = try await delivery.settle(request, CallContext(timeout: .seconds(10)))
                 return
             } catch {
                 logger.debug("settlements not told", metadata: ["error": "\(error)"])
-                if pause == .zero { break }
-                try? await Task.sleep(for: pause)
+                // At the end of the process nobody waits for long.
+                if attempt >= 3, state.withLock({ $0.isClosed }) { break }
+                try? await Task.sleep(for: min(.milliseconds(50) * (1 << min(attempt, 5)), .seconds(1)))
             }
         }
         dropped.increment(by: request.settlements.reduce(0) { $0 + $1.receipts.count })

@@ -37,6 +37,15 @@ public struct TLSChannelBinding: Sendable, Hashable {
     }
 }
 
+/// A user inbound event: all that was written has left, and behind it close_notify (RFC 8446, 6.1) and nothing more.
+public struct TLSOutputEnded: Sendable, Hashable {
+    /// Octets of the record with close_notify, on the wire.
+    public var octets: Int
+
+    /// The event.
+    public init(octets: Int) { self.octets = octets }
+}
+
 /// User inbound event: nothing more comes from the peer. Fired exactly once for a connection whose handshake completed,
 /// after the last octets and before the channel becomes inactive, unless this side closed the channel before.
 public enum TLSInputEnded: Sendable, Hashable {

@@ -390,10 +390,12 @@ public final class TLSHandler: ChannelDuplexHandler {
         guard case .closing(let promise) = output, case .open(let session) = phase, !queue.hasFlushed else { return }
         output = .closed
         session.sendCloseNotify()
+        let octets = session.ciphertext.outboundCount
         // A transport that does not take it was reset, perhaps behind the peer's own close_notify: nothing else would tell.
         let sent = context.eventLoop.makePromise(of: Void.self)
         sent.futureResult.assumeIsolated().whenFailure { context.fireErrorCaught($0) }
         send(context, session, sent)
+        context.fireUserInboundEventTriggered(TLSOutputEnded(octets: octets))
         context.close(mode: .output, promise: promise)
     }
 }

@@ -48,6 +48,18 @@ import TransportSecurity
         }
     }
 
+    @Test("Under TLS our own close_notify may be unacknowledged as well, and no octet of a reply")
+    func ownFarewell() {
+        for (octets, end) in [(Int32(25), ConnectionEnd.orderly), (26, .orderlyUnsent)] {
+            let closed = observer {
+                $0.outputEnded(TLSOutputEnded(octets: 24))
+                $0.outputClosed()
+                $0.inputEnded(.closeNotify, unacknowledged: octets)
+            }
+            #expect(closed.end == end)
+        }
+    }
+
     @Test("A reset makes void what an end in order said before")
     func reset() {
         let broken = observer {

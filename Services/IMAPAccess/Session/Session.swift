@@ -171,6 +171,10 @@ actor Session {
         knowledge.inputEnded(inOrder: end.hasEndedInOrder)
     }
 
+    func outputEnded(_ ended: TLSOutputEnded) {
+        end.outputEnded(ended)
+    }
+
     func readCompleted() {
         guard knowledge.isInDoubt, tls == nil, end.readCompleted(on: channel) else { return }
         knowledge.inputEnded(inOrder: end.hasEndedInOrder)

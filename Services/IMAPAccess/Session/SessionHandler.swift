@@ -61,6 +61,8 @@ final class SessionHandler: ChannelInboundHandler {
                 session.inputEnded(ended)
                 session.signal(ended == .reset ? [.gone, .ended] : .ended)
             }
+        case let ended as TLSOutputEnded:
+            session.assumeIsolated { $0.outputEnded(ended) }
         case ChannelEvent.inputClosed:
             session.assumeIsolated { session in
                 session.inputEnded(.closeNotify)

@@ -106,6 +106,8 @@ final class SessionHandler: ChannelInboundHandler {
             pump()
         case let event as TLSInputEnded:
             inputEnded(event)
+        case let event as TLSOutputEnded:
+            end.outputEnded(event)
         case ChannelEvent.inputClosed:
             inputEnded(.closeNotify)
             hasInputEnded = true

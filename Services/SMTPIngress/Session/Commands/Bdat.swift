@@ -19,8 +19,10 @@ extension SessionMachine {
         var refusal = objectionToContent
         if let current = transaction, refusal == nil {
             transaction?.usesChunks = true
-            if current.refusal != nil, current.usesChunks {
-                refusal = Replies.chunksRefused
+            // Each chunk behind the one that failed gets the same reply: whichever of them the client takes for the
+            // message's, it hears whether to come again.
+            if let reason = current.refusal, current.usesChunks {
+                refusal = reason
             } else if octets > settings.limits.messageOctets - current.contentOctets {
                 refuseContent(Replies.messageTooLarge)
             }
