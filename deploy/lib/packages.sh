@@ -13,6 +13,7 @@ readonly run_packages=(postgresql-15 supervisor openssl python3-minimal python3 
 # shellcheck disable=SC2034 # deploy/test reads it
 readonly test_packages=(
     python3-pytest shellcheck swaks curl mutt libsasl2-modules isync dovecot-imapd testssl.sh spin gcc
+    libnet-ssleay-perl
 )
 
 # Installs the packages that are missing, and only those.
