@@ -38,7 +38,8 @@ struct Timeouts: Sendable, Hashable {
     /// For an answer of the directory or of authentication.
     var question = Duration.seconds(10)
     /// For content processing to take a message. Clients wait ten minutes (RFC 5321, 4.5.3.2.6).
-    var acceptance = Duration.seconds(60)
+    /// A disk that takes many large messages at once is slow and makes headway: who gives up early makes it start anew.
+    var acceptance = Duration.seconds(300)
     /// How long the directory's word that an address leads somewhere holds without a new question.
     var resolution = Duration.seconds(1)
 }
