@@ -1,0 +1,113 @@
+"""Every journal entry against every mailbox: missing, doubled, altered."""
+
+import collections
+import concurrent.futures
+import dataclasses
+import hashlib
+
+from . import readers
+from .imap import IMAPSession
+from .journal import Entry, Journal
+from .messages import number_of
+from .senders import Door
+from .wire import client_tls
+
+
+@dataclasses.dataclass
+class Wrong:
+    """One message that is not as it must be, in one mailbox."""
+
+    what: str
+    entry: Entry | None
+    name: str
+    text: str
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What the comparison found."""
+
+    stored: int = 0
+    missing: int = 0
+    # Of those: one of two copies is there, and the second was meant.
+    missing_seconds: int = 0
+    doubled: int = 0
+    altered: int = 0
+    strangers: int = 0
+    # Honest seconds whose two copies were certain.
+    certain_seconds: int = 0
+    wrong: list[Wrong] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(slots=True)
+class Copy:
+    uid: int
+    digest: bytes
+    has_only_trace_before: bool
+
+
+def compare(journal: Journal, seed: int, door: Door, passwords: dict[str, str],
+            trace_fields: tuple[bytes, ...]) -> Outcome:
+    """Reads every mailbox of the accounts and holds it against the journal."""
+    mailboxes = [(address, mailbox) for address in passwords for mailbox in ("INBOX", readers.MAILBOX)]
+    found: dict[tuple[str, str, int], list[Copy]] = collections.defaultdict(list)
+    outcome = Outcome()
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for (address, mailbox), copies, strange in pool.map(
+                lambda pair: _read(pair, seed, door, passwords[pair[0]], trace_fields), mailboxes):
+            for number, copy in copies:
+                found[address, mailbox, number].append(copy)
+            for text in strange:
+                outcome.strangers += 1
+                outcome.wrong.append(Wrong("stranger", None, address, text))
+    outcome.stored = sum(map(len, found.values()))
+    for entry in journal.entries:
+        mailbox = readers.MAILBOX if entry.door.startswith("imap") else "INBOX"
+        for name in entry.deliveries:
+            _judge(entry, name, found.pop((name, mailbox, entry.number), []), outcome)
+    for (address, mailbox, number), copies in found.items():
+        outcome.strangers += len(copies)
+        outcome.wrong.append(Wrong("stranger", None, address, f"message {number} in {mailbox}, of no entry"))
+    return outcome
+
+
+def _judge(entry: Entry, name: str, copies: list[Copy], outcome: Outcome) -> None:
+    delivery = entry.deliveries[name]
+    uids = "uids " + (" ".join(str(copy.uid) for copy in copies) or "none")
+    outcome.certain_seconds += delivery.certain > 1
+    if len(copies) < delivery.certain:
+        outcome.missing += delivery.certain - len(copies)
+        outcome.missing_seconds += len(copies) == 1
+        outcome.wrong.append(Wrong("missing", entry, name, f"{delivery.certain} certain, found {len(copies)}: {uids}"))
+    if len(copies) > delivery.begun:
+        outcome.doubled += len(copies) - delivery.begun
+        outcome.wrong.append(Wrong("doubled", entry, name, f"{delivery.begun} begun, found {len(copies)}: {uids}"))
+    altered = [copy for copy in copies if copy.digest != entry.digest or not copy.has_only_trace_before]
+    if altered:
+        outcome.altered += len(altered)
+        outcome.wrong.append(Wrong("altered", entry, name, "uids " + " ".join(str(copy.uid) for copy in altered)))
+
+
+def _read(pair: tuple[str, str], seed: int, door: Door, password: str, trace_fields: tuple[bytes, ...]):
+    address, mailbox = pair
+    session = IMAPSession(
+        door.port, {"address": address, "password": password}, timeout=120, tls=client_tls() if door.has_tls else None)
+    copies, strange = [], []
+    count = session.examine(mailbox)
+    for uid, octets in session.messages(count):
+        identity = number_of(octets)
+        if identity is None or identity[0] != seed:
+            strange.append(f"uid {uid} in {mailbox} is no message of this run: {octets[:60]!r}")
+            continue
+        _, number, start = identity
+        copies.append((number, Copy(
+            uid, hashlib.sha256(memoryview(octets)[start:]).digest(), _is_trace(octets[:start], trace_fields))))
+    session.logout()
+    if len(copies) + len(strange) != count:
+        strange.append(f"{mailbox} has {count} messages, {len(copies) + len(strange)} came")
+    return pair, copies, strange
+
+
+def _is_trace(prefix: bytes, trace_fields: tuple[bytes, ...]) -> bool:
+    fields = [line.split(b":")[0] for line in prefix.split(b"\r\n")[:-1] if not line.startswith((b" ", b"\t"))]
+    return all(field in trace_fields for field in fields)
