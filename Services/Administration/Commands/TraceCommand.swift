@@ -188,7 +188,7 @@ struct LedgerPage: Encodable, Hashable {
         }
         if let reason { words.append("because \(reason)") }
         if let first, event == "repeated" { words.append("first delivered as \(first)") }
-        if let octets { words.append(TextTable.size(octets)) }
+        if let octets { words.append(octets < 1_024 ? "\(octets) octets" : TextTable.size(octets)) }
         if let entrance { words.append("by \(entrance)") }
         if let client { words.append("from \(client)") }
         if let identity { words.append("as \(identity)") }
