@@ -63,7 +63,16 @@ public struct ClientKnowledge: Sendable {
     /// The reply to these deliveries is on its way.
     public mutating func replied(_ receipts: [ReceiptKey]) {
         unread += receipts
+        guard unread.count > Self.unreadLimit else { return }
+        // A client that never waits for a prompt proves nothing: the older half is left to expire.
+        let dropped = unread.count / 2
+        unread.removeFirst(dropped)
+        beforePrompt = max(0, beforePrompt - dropped)
+        heardAtEnd = heardAtEnd.map { max(0, $0 - dropped) }
     }
+
+    /// So many receipts are remembered for one connection.
+    public static let unreadLimit = 10_000
 
     /// A prompt is on its way, behind all replies so far. Only when nothing of the client's waits to be read: octets that
     /// came before the prompt answer nothing.

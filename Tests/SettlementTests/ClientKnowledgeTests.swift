@@ -90,6 +90,15 @@ import Testing
         expect(knowledge.closed(inOrder: true), settles: [])
     }
 
+    @Test("A client that never waits does not make it grow; what is forgotten is left to expire")
+    func bound() {
+        var knowledge = ClientKnowledge(at: 10)
+        for _ in 0...ClientKnowledge.unreadLimit { knowledge.replied([receipt(1)]) }
+        knowledge.inputEnded(inOrder: true)
+        let count = knowledge.closed(inOrder: true)?.receipts.count ?? 0
+        #expect(count > 0 && count <= ClientKnowledge.unreadLimit)
+    }
+
     @Test("A message began when the last reply was sent that the client must have read before it")
     func beginning() {
         var knowledge = ClientKnowledge(at: 10)
