@@ -104,7 +104,9 @@ let package = Package(
         shared("SMTPSyntax", [nioCore]),
         shared("IMAPSyntax", [nioCore]),
         shared("SASL", ["Cryptography"]),
-        shared("Settlement", ["Contracts", "Messaging", "TransportSecurity", nioCore, logging, metrics, lifecycle]),
+        shared(
+            "Settlement",
+            ["Contracts", "Messaging", "ServiceRuntime", "TransportSecurity", nioCore, logging, metrics, lifecycle]),
 
         service(
             "SMTPIngress",
@@ -136,9 +138,8 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "Messaging", "Contracts", "MailMessage", "SMTPSyntax", "TransportSecurity", "Cryptography", "SASL",
-                nioCore,
-                nioPosix, logging,
+                "Messaging", "Contracts", "ServiceRuntime", "MailMessage", "SMTPSyntax", "TransportSecurity",
+                "Cryptography", "SASL", nioCore, nioPosix, logging,
             ],
             path: "Tests/TestSupport", swiftSettings: strict),
         .executableTarget(
@@ -158,7 +159,7 @@ let package = Package(
         tests("SMTPSyntax"),
         tests("IMAPSyntax", [nioCore], data: ["Dialogues"]),
         tests("SASL"),
-        tests("Settlement", ["TestSupport", nioEmbedded, nioPosix]),
+        tests("Settlement", ["TestSupport", nioEmbedded, nioPosix, atomics]),
         tests("SMTPIngress", ["TestSupport", "TransportSecurity", nioEmbedded, nioPosix], data: ["Dialogues"]),
         tests(
             "IMAPAccess", ["TestSupport", "TransportSecurity", nioEmbedded, nioPosix, lifecycle], data: ["Dialogues"]),

@@ -216,6 +216,9 @@ extension Origin {
         ordinal = client.ordinal
         beganAt = client.beganAt
         denied = client.denied
+        machine = client.machine
+        beganUptime = client.beganUptime
+        receivedUptime = client.receivedUptime
     }
 }
 

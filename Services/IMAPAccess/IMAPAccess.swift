@@ -3,6 +3,7 @@ import Messaging
 import NIOPosix
 import ServiceLifecycle
 import ServiceRuntime
+import Settlement
 import TransportSecurity
 
 /// `martlet-imap-access`: speaks IMAP4rev1 and IMAP4rev2 with mail clients. It keeps no mail and no password: storage,
@@ -22,13 +23,17 @@ enum IMAPAccess {
                 tls = context
             }
             let storage = try runtime.peer("storage")
+            let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads)
+            let turns = EventLoopTurns(eventLoops)
             let services = SessionServices(
                 store: MailStoreClient(storage),
                 sasl: SaslClient(try runtime.peer("authentication")),
                 acceptance: AcceptanceClient(try runtime.peer("content-processing")),
-                delivery: DeliveryClient(storage), events: try runtime.subscriber(to: "storage"),
-                limits: configuration.limits, tls: tls, logger: runtime.logger, version: runtime.version)
-            let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads)
+                events: try runtime.subscriber(to: "storage"),
+                limits: configuration.limits, tls: tls, logger: runtime.logger, version: runtime.version,
+                settlements: SettlementSender(
+                    to: DeliveryClient(storage), place: runtime.place, takenIn: { turns.takenIn },
+                    logger: runtime.logger))
             let places =
                 try configuration.plainAddresses.flatMap { try self.places($0, runtime).map { ($0, false) } }
                 + configuration.tlsAddresses.flatMap { try self.places($0, runtime).map { ($0, true) } }

@@ -1,4 +1,3 @@
-import Glibc
 import Messaging
 import ServiceRuntime
 
@@ -90,7 +89,7 @@ struct IngressConfiguration: ServiceConfiguration {
 
     init(from values: ConfigurationValues) throws(ConfigurationError) {
         let name = try values.text("hostname")
-        serverName = name.isEmpty ? Self.machineName : name
+        serverName = name.isEmpty ? HostName.current : name
         let address = try values.text("postmaster")
         postmaster = address.isEmpty ? nil : address
         listeners = []
@@ -132,12 +131,5 @@ struct IngressConfiguration: ServiceConfiguration {
             sessions: try values.integer("limits.sessions"),
             sessionsPerAddress: try values.integer("limits.sessions_per_address"),
             memoryOctets: try values.octets("limits.memory"))
-    }
-
-    private static var machineName: String {
-        var octets = [CChar](repeating: 0, count: 256)
-        guard gethostname(&octets, octets.count - 1) == 0 else { return "localhost" }
-        let name = String(decoding: octets.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-        return name.isEmpty ? "localhost" : name
     }
 }

@@ -27,8 +27,8 @@ enum SMTPIngress {
             }
             let listening = runtime.health.condition("listeners", waitingFor: "its sockets")
             return try makeServices(
-                configuration, peers: peers, tls: tls, inherited: inherited, logger: runtime.logger,
-                whenListening: { listening.ready() })
+                configuration, peers: peers, tls: tls, inherited: inherited, place: runtime.place,
+                logger: runtime.logger, whenListening: { listening.ready() })
         }
     }
 

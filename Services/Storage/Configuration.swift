@@ -15,6 +15,7 @@ struct StorageConfiguration: ServiceConfiguration {
     let receiptAge: Duration
     let receiptMemory: Duration
     let settlementGrace: Duration
+    let settlerSilence: Duration
     let ledgerDays: Int
 
     static let keys: [ConfigurationKey] = [
@@ -42,7 +43,10 @@ struct StorageConfiguration: ServiceConfiguration {
             "How long a delivery is remembered after its client knew; half of that a request may be on its way inside."),
         .duration(
             "receipt.settlement_grace", default: .milliseconds(500), in: .zero ... .seconds(30),
-            "How long what may be a repetition waits for the word that its client knows of the first."),
+            "How long the end of a client's connection may take until a front service sees it."),
+        .duration(
+            "receipt.settler_silence", default: .seconds(15), in: .seconds(1) ... .seconds(300),
+            "A front service that says nothing for so long is not asked any more whether a client knows of a delivery."),
         .integer("ledger.days", default: 30, in: 1...3650, "How many days the record of all transactions goes back."),
     ]
 
@@ -59,6 +63,7 @@ struct StorageConfiguration: ServiceConfiguration {
         receiptAge = try values.duration("receipt.age")
         receiptMemory = try values.duration("receipt.memory")
         settlementGrace = try values.duration("receipt.settlement_grace")
+        settlerSilence = try values.duration("receipt.settler_silence")
         ledgerDays = try values.integer("ledger.days")
     }
 }

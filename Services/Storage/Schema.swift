@@ -15,6 +15,7 @@ enum Schema {
             migrations: [
                 migration(1, "mailboxes", PackageResources.mail_0001_mailboxes_sql),
                 migration(2, "exactly once", PackageResources.mail_0002_exactly_once_sql),
+                migration(3, "moments", PackageResources.mail_0003_moments_sql),
             ]),
         Migrator(
             schema: "queue",

@@ -95,6 +95,7 @@ extension StorageEngine.Options {
         receiptAge = configuration.receiptAge
         receiptMemory = configuration.receiptMemory
         settlementGrace = configuration.settlementGrace
+        settlerSilence = configuration.settlerSilence
         ledgerDays = configuration.ledgerDays
     }
 }

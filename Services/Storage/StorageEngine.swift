@@ -16,6 +16,7 @@ final class StorageEngine: Sendable {
         var receiptAge = Duration.seconds(5 * 86400)
         var receiptMemory = Duration.seconds(20 * 60)
         var settlementGrace = Duration.milliseconds(500)
+        var settlerSilence = Duration.seconds(15)
         var ledgerDays = 30
     }
 
@@ -42,6 +43,7 @@ final class StorageEngine: Sendable {
             onAvailabilityChange: onAvailabilityChange)
         groupCommit = GroupCommit(
             configuration("writer", SessionSettings.writer), writers: options.writers,
+            settlers: Settlers(pool: pool, silence: options.settlerSilence),
             settlementGrace: options.settlementGrace, limits: options.batch, logger: logger, announce: announce)
         resolver = Resolver(
             configuration("resolver", SessionSettings.reader), workers: max(1, min(2, options.readers / 2)))

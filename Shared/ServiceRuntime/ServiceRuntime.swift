@@ -12,6 +12,8 @@ public struct ServiceRuntime<Configuration: ServiceConfiguration>: Sendable {
     public let name: String
     /// Which replica this process is, from 0.
     public let replica: Int
+    /// Which replica of which service, and where: the process that comes next there takes this one's part.
+    public var place: String { "\(name).\(replica)@\(HostName.current)" }
     /// The configuration at the start; ``onConfigurationChange(_:)`` tells of later ones.
     public let configuration: Configuration
     /// Logs with the service's name and replica.

@@ -1,5 +1,6 @@
 import Contracts
 import Messaging
+import ServiceRuntime
 
 /// What the client of one connection surely knows: the one place that decides which receipts are settled.
 ///
@@ -19,15 +20,15 @@ import Messaging
 public struct ClientKnowledge: Sendable {
     /// Names the connection in every receipt that it makes.
     public let connection: TransactionID
-    /// When the last reply was sent that the client is known to have read, microseconds since 1970-01-01 UTC; at first when
-    /// the connection began. What it sends now can have been meant as a new message since then.
-    public private(set) var latestProof: Int64
+    /// When the last reply was sent that the client is known to have read; at first when the connection began. What it
+    /// sends now can have been meant as a new message since then.
+    public private(set) var latestProof: Moment
     /// How many transactions were handed over.
     public private(set) var transactions: UInt32 = 0
     /// Those of them that were answered with a failure: they may have been committed all the same, and then an identical
     /// message is their repetition although it comes on the same connection.
     public private(set) var denied: [TransactionID] = []
-    private var promptedAt: Int64 = 0
+    private var promptedAt: Moment
     private var unread: [ReceiptKey] = []
     private var beforePrompt = 0
     private var isPrompted = false
@@ -35,20 +36,24 @@ public struct ClientKnowledge: Sendable {
     private var heardAtEnd: Int?
 
     /// Of a connection that has just begun.
-    public init(connection: TransactionID = .next(), at now: Int64) {
+    public init(connection: TransactionID = .next(), at now: Moment) {
         self.connection = connection
         latestProof = now
+        promptedAt = now
     }
 
     /// So many failures a connection may have; then it should end, and its client begin anew.
     public static let deniedLimit = 50
 
-    /// Fills in what storage must know of the connection, for the next transaction.
-    public mutating func begin(_ client: inout ClientConnection) {
+    /// Fills in what storage must know of the connection, for the next transaction, whose message is whole now.
+    public mutating func begin(_ client: inout ClientConnection, at now: Moment) {
         transactions += 1
         client.connectionID = .init(connection.octets)
         client.ordinal = transactions
-        client.beganAt = latestProof
+        client.beganAt = latestProof.wallClock
+        client.machine = latestProof.machine
+        client.beganUptime = latestProof.uptime
+        client.receivedUptime = now.uptime
         client.denied = denied.map { .init($0.octets) }
     }
 
@@ -76,7 +81,7 @@ public struct ClientKnowledge: Sendable {
 
     /// A prompt is on its way, behind all replies so far. Only when nothing of the client's waits to be read: octets that
     /// came before the prompt answer nothing.
-    public mutating func prompted(at now: Int64) {
+    public mutating func prompted(at now: Moment) {
         promptedAt = now
         beforePrompt = unread.count
         isPrompted = true

@@ -1,5 +1,6 @@
 import Contracts
 import Messaging
+import ServiceRuntime
 import Settlement
 import Testing
 
@@ -19,8 +20,8 @@ import Testing
 
     @Test("Nothing is settled before anything was replied")
     func nothing() {
-        var knowledge = ClientKnowledge(at: 10)
-        knowledge.prompted(at: 20)
+        var knowledge = ClientKnowledge(at: .test(10))
+        knowledge.prompted(at: .test(20))
         expect(knowledge.promptAnswered(), settles: [])
         knowledge.inputEnded(inOrder: true)
         expect(knowledge.closed(inOrder: true), settles: [])
@@ -28,12 +29,12 @@ import Testing
 
     @Test("An answer to a prompt settles what was replied before the prompt, and nothing else does in between")
     func prompt() {
-        var knowledge = ClientKnowledge(at: 10)
+        var knowledge = ClientKnowledge(at: .test(10))
         knowledge.replied([receipt(1)])
         // Whatever comes without a prompt can have been pipelined.
         expect(knowledge.promptAnswered(), settles: [])
         #expect(knowledge.isInDoubt)
-        knowledge.prompted(at: 20)
+        knowledge.prompted(at: .test(20))
         let settlement = knowledge.promptAnswered()
         expect(settlement, settles: [1])
         #expect(settlement.map { Array($0.connectionID) } == knowledge.connection.octets)
@@ -43,18 +44,18 @@ import Testing
 
     @Test("A reply that came after the prompt is not settled by its answer")
     func later() {
-        var knowledge = ClientKnowledge(at: 10)
+        var knowledge = ClientKnowledge(at: .test(10))
         knowledge.replied([receipt(1), receipt(2)])
-        knowledge.prompted(at: 20)
+        knowledge.prompted(at: .test(20))
         knowledge.replied([receipt(3)])
         expect(knowledge.promptAnswered(), settles: [1, 2])
-        knowledge.prompted(at: 20)
+        knowledge.prompted(at: .test(20))
         expect(knowledge.promptAnswered(), settles: [3])
     }
 
     @Test("An end in order settles all that was replied when the client said it was done")
     func end() {
-        var knowledge = ClientKnowledge(at: 10)
+        var knowledge = ClientKnowledge(at: .test(10))
         knowledge.replied([receipt(1)])
         knowledge.inputEnded(inOrder: true)
         knowledge.replied([receipt(2)])
@@ -64,9 +65,9 @@ import Testing
 
     @Test("A prompt's answer just before the end does not settle twice")
     func both() {
-        var knowledge = ClientKnowledge(at: 10)
+        var knowledge = ClientKnowledge(at: .test(10))
         knowledge.replied([receipt(1)])
-        knowledge.prompted(at: 20)
+        knowledge.prompted(at: .test(20))
         knowledge.inputEnded(inOrder: true)
         expect(knowledge.promptAnswered(), settles: [1])
         knowledge.replied([receipt(2)])
@@ -77,7 +78,7 @@ import Testing
         "An end out of order, or a reset behind an end in order, settles nothing",
         arguments: [(false, true), (true, false)])
     func disorder(heard: Bool, orderly: Bool) {
-        var knowledge = ClientKnowledge(at: 10)
+        var knowledge = ClientKnowledge(at: .test(10))
         knowledge.replied([receipt(1)])
         knowledge.inputEnded(inOrder: heard)
         expect(knowledge.closed(inOrder: orderly), settles: [])
@@ -85,14 +86,14 @@ import Testing
 
     @Test("A connection that never said that it was done settles nothing")
     func silence() {
-        var knowledge = ClientKnowledge(at: 10)
+        var knowledge = ClientKnowledge(at: .test(10))
         knowledge.replied([receipt(1)])
         expect(knowledge.closed(inOrder: true), settles: [])
     }
 
     @Test("A client that never waits does not make it grow; what is forgotten is left to expire")
     func bound() {
-        var knowledge = ClientKnowledge(at: 10)
+        var knowledge = ClientKnowledge(at: .test(10))
         for _ in 0...ClientKnowledge.unreadLimit { knowledge.replied([receipt(1)]) }
         knowledge.inputEnded(inOrder: true)
         let count = knowledge.closed(inOrder: true)?.receipts.count ?? 0
@@ -101,20 +102,28 @@ import Testing
 
     @Test("A message began when the last reply was sent that the client must have read before it")
     func beginning() {
-        var knowledge = ClientKnowledge(at: 10)
+        var knowledge = ClientKnowledge(at: .test(10))
         var client = ClientConnection()
-        knowledge.begin(&client)
-        #expect(client.beganAt == 10 && client.ordinal == 1 && client.denied.isEmpty)
-        knowledge.prompted(at: 20)
+        knowledge.begin(&client, at: .test(30))
+        #expect(client.beganAt == 10 && client.beganUptime == 11 && client.receivedUptime == 31 && client.machine == 7)
+        #expect(client.ordinal == 1 && client.denied.isEmpty)
+        knowledge.prompted(at: .test(20))
         // The prompt alone proves nothing yet.
-        knowledge.begin(&client)
+        knowledge.begin(&client, at: .test(30))
         #expect(client.beganAt == 10 && client.ordinal == 2)
         expect(knowledge.promptAnswered(), settles: [])
         let refused = TransactionID.next()
         knowledge.refused(refused)
-        knowledge.begin(&client)
+        knowledge.begin(&client, at: .test(30))
         #expect(client.beganAt == 20 && client.ordinal == 3)
         #expect(client.denied.map { Array($0) } == [refused.octets])
         #expect(Array(client.connectionID) == knowledge.connection.octets)
+    }
+}
+
+extension Moment {
+    /// So many microseconds by the clock, and one more since the machine's start.
+    fileprivate static func test(_ microseconds: Int64) -> Self {
+        Self(machine: 7, uptime: microseconds + 1, wallClock: microseconds)
     }
 }

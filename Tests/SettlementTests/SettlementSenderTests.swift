@@ -2,6 +2,7 @@ import Contracts
 import Logging
 import Messaging
 import ServiceLifecycle
+import ServiceRuntime
 import Synchronization
 import TestSupport
 import Testing
@@ -39,8 +40,11 @@ private final class RecordingDelivery: Delivery {
     }
 
     /// Runs a sender until `body` is done and all is sent.
-    private func with(_ delivery: RecordingDelivery, _ body: (SettlementSender) async throws -> Void) async throws {
-        let sender = SettlementSender(to: delivery, logger: logger)
+    private func with(
+        _ delivery: RecordingDelivery, takenIn: @escaping @Sendable () -> Moment = { .now },
+        _ body: (SettlementSender) async throws -> Void
+    ) async throws {
+        let sender = SettlementSender(to: delivery, place: "here", takenIn: takenIn, logger: logger)
         let group = ServiceGroup(services: [sender], logger: logger)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
@@ -71,10 +75,35 @@ private final class RecordingDelivery: Delivery {
         #expect(delivery.receipts == 1)
     }
 
+    @Test("It says up to which moment all is told, also when there is nothing to tell; at its end it says good-bye")
+    func progress() async throws {
+        let delivery = RecordingDelivery()
+        let moments = Mutex<[Moment]>([])
+        let sender = Mutex<SettlementSender?>(nil)
+        // What is handed over before the moment is given belongs to what is told up to it.
+        try await with(
+            delivery,
+            takenIn: {
+                let moment = Moment.now
+                sender.withLock { $0?.send(self.settlement(1)) }
+                moments.withLock { $0.append(moment) }
+                return moment
+            }
+        ) { running in
+            sender.withLock { $0 = running }
+            try await eventually("three reports") { moments.withLock { $0.count } >= 3 }
+        }
+        let progress = delivery.calls.withLock { $0 }.map(\.progress)
+        #expect(progress.allSatisfy { $0.place == "here" })
+        #expect(progress.map(\.uptime) == moments.withLock { $0 }.map(\.uptime))
+        #expect(progress.map(\.ended) == Array(repeating: false, count: progress.count - 1) + [true])
+        #expect(delivery.receipts >= progress.count - 1)
+    }
+
     @Test("Settlements without end are dropped, not gathered")
     func bound() async throws {
         let delivery = RecordingDelivery()
-        let sender = SettlementSender(to: delivery, logger: logger)
+        let sender = SettlementSender(to: delivery, place: "here", takenIn: { .now }, logger: logger)
         for _ in 0..<200 { sender.send(settlement(1_000)) }
         let group = ServiceGroup(services: [sender], logger: logger)
         await group.triggerGracefulShutdown()

@@ -17,9 +17,11 @@ struct ReceiptTests {
     }
 
     private func settle(
-        _ storage: StorageFixture, _ results: [CommitReply.Result], by connection: TransactionID
+        _ storage: StorageFixture, _ results: [CommitReply.Result], by connection: TransactionID,
+        _ progress: SettlerProgress? = nil
     ) async throws -> SettleReply {
         let request = SettleRequest.with {
+            if let progress { $0.progress = progress }
             $0.settlements = [
                 Settlement.with {
                     $0.connectionID = .init(connection.octets)
@@ -28,6 +30,17 @@ struct ReceiptTests {
             ]
         }
         return try await storage.delivery.settle(request, CallContext())
+    }
+
+    /// A front service says that all it knew at the moment is told.
+    private func told(_ place: String, _ moment: Moment, ended: Bool = false) -> SettlerProgress {
+        .with {
+            $0.place = place
+            $0.machine = moment.machine
+            $0.uptime = moment.uptime
+            $0.at = moment.wallClock
+            $0.ended = ended
+        }
     }
 
     /// Where the copies are.
@@ -100,6 +113,78 @@ struct ReceiptTests {
         }
     }
 
+    @Test("is not believed while the word of a front service may be on its way", arguments: [true, false])
+    func underWay(isSettled: Bool) async throws {
+        try await withStorage(adjust: quick) { storage in
+            let alice = try await storage.account("alice@example.test")
+            let one: [Disposition] = [.store(alice).known(as: "a")]
+            let connection = TransactionID.next()
+            let now = Moment.now
+            let first = try await storage.commit(text, one, connection: connection, received: now)
+            _ = try await settle(storage, [], by: connection, told("one", now))
+            _ = try await settle(storage, [], by: connection, told("two", now.advanced(by: .seconds(9))))
+            let came = now.advanced(by: .seconds(1))
+            async let second = storage.commit(text, one, connection: .next(), received: came, began: came)
+            // It waits until the first front service has come so far as well, however long that takes.
+            let begun = ContinuousClock.now
+            while ContinuousClock.now - begun < Settlers.pause * 3 {
+                let rows = try storage.database.query("SELECT count(*) FROM mail.receipts")
+                try #require(rows == "1")
+            }
+            _ = try await settle(
+                storage, isSettled ? first : [], by: connection, told("one", now.advanced(by: .seconds(2))))
+            #expect(try await second[0].uid == (isSettled ? 2 : 1))
+        }
+    }
+
+    @Test("waits for no front service that has ended, or was followed by another, or is silent for long")
+    func gone() async throws {
+        try await withStorage(adjust: {
+            quick(&$0)
+            $0.settlerSilence = .milliseconds(300)
+        }) { storage in
+            let alice = try await storage.account("alice@example.test")
+            let one: [Disposition] = [.store(alice).known(as: "a")]
+            let connection = TransactionID.next()
+            let now = Moment.now
+            let first = try await storage.commit(text, one, connection: connection, received: now)
+            for place in ["ended", "followed", "silent"] {
+                _ = try await settle(storage, [], by: connection, told(place, now))
+            }
+            let later = Moment(machine: 1, uptime: 5, wallClock: now.wallClock + 9_000_000)
+            _ = try await settle(storage, [], by: connection, told("followed", later))
+            _ = try await settle(storage, [], by: connection, told("ended", now, ended: true))
+            #expect(try storage.database.query("SELECT count(*) FROM mail.settlers") == "2")
+            let came = now.advanced(by: .seconds(1))
+            let again = try await storage.commit(text, one, connection: .next(), received: came, began: came)
+            #expect(place(again) == place(first))
+        }
+    }
+
+    @Test("is compared by the machine's own time, whatever somebody sets its clock to", arguments: [3600, -3600])
+    func clocks(seconds: Int) async throws {
+        try await withStorage(adjust: quick) { storage in
+            let alice = try await storage.account("alice@example.test")
+            let one: [Disposition] = [.store(alice).known(as: "a")]
+            let connection = TransactionID.next()
+            let now = Moment.now
+            let first = try await storage.commit(text, one, connection: connection, received: now)
+            #expect(try await settle(storage, first, by: connection).settled == 1)
+            func jumped(_ distance: Duration) -> Moment {
+                let moment = now.advanced(by: distance)
+                return Moment(
+                    machine: moment.machine, uptime: moment.uptime,
+                    wallClock: moment.wallClock + Int64(seconds) * 1_000_000)
+            }
+            let late = try await storage.commit(
+                text, one, connection: .next(), received: jumped(.seconds(5)), began: jumped(.seconds(-1)))
+            #expect(place(late) == place(first))
+            let meant = try await storage.commit(
+                text, one, connection: .next(), received: jumped(.seconds(5)), began: jumped(.seconds(1)))
+            #expect(meant[0].uid == 2)
+        }
+    }
+
     @Test("answers one repetition a connection: whoever lost two replies to the same message repeats both")
     func twins() async throws {
         try await withStorage(adjust: quick) { storage in
@@ -160,15 +245,16 @@ struct ReceiptTests {
             let alice = try await storage.account("alice@example.test")
             let one: [Disposition] = [.store(alice).known(as: "a")]
             let (slow, quick) = (TransactionID.next(), TransactionID.next())
-            let now = WallClock.microseconds
+            let now = Moment.now
             // Given up by its client while it still runs; the repetition is stored, and its reply read.
-            let answered = try await storage.commit(text, one, connection: quick, receivedAt: now)
+            let answered = try await storage.commit(text, one, connection: quick, received: now)
             #expect(try await settle(storage, answered, by: quick).settled == 1)
             let late = try await storage.commit(
-                text, one, connection: slow, receivedAt: now + 5_000_000, beganAt: now - 1_000_000)
+                text, one, connection: slow, received: now.advanced(by: .seconds(5)),
+                began: now.advanced(by: .seconds(-1)))
             #expect(place(late) == place(answered))
             #expect(try await count(storage, alice) == 1)
-            let meant = try await storage.commit(text, one, connection: .next(), beganAt: now + 6_000_000)
+            let meant = try await storage.commit(text, one, connection: .next(), began: now.advanced(by: .seconds(6)))
             #expect(meant[0].uid == 2)
         }
     }
@@ -277,7 +363,7 @@ struct ReceiptTests {
             // Whichever of its recipients brought it again, what the client knows then it knows of all that came.
             let connection = TransactionID.next()
             let again = try await storage.commit(
-                text, [.store(alice).known(as: "new", "info")], connection: connection, receivedAt: 0)
+                text, [.store(alice).known(as: "new", "info")], connection: connection)
             #expect(again[0].uid == first[0].uid)
             #expect(try await settle(storage, again, by: connection).settled == 2)
             for (name, uid) in [("info", UInt32(3)), ("new", 4)] {
@@ -339,12 +425,12 @@ struct ReceiptTests {
     func late() async throws {
         try await withStorage(adjust: quick) { storage in
             let alice = try await storage.account("alice@example.test")
-            let now = WallClock.microseconds
+            let now = Moment.now
             let error = await #expect(throws: MessagingError.self) {
-                try await storage.commit(text, [.store(alice)], receivedAt: now - 700_000_000)
+                try await storage.commit(text, [.store(alice)], received: now.advanced(by: .seconds(-700)))
             }
             #expect(error?.code == .deadlineExceeded)
-            #expect(try await storage.commit(text, [.store(alice)], receivedAt: now)[0].outcome == .done)
+            #expect(try await storage.commit(text, [.store(alice)], received: now)[0].outcome == .done)
         }
     }
 

@@ -55,7 +55,7 @@ actor Session {
         self.machine = SessionMachine(
             limits: services.limits, offersTLS: services.tls != nil, implicitTLS: implicitTLS)
         self.parser = CommandParser(limits: .unauthenticated)
-        self.knowledge = ClientKnowledge(connection: id, at: WallClock.microseconds)
+        self.knowledge = ClientKnowledge(connection: id, at: .now)
         var logger = services.logger
         logger[metadataKey: "session"] = "\(id)"
         logger[metadataKey: "client"] = "\(clientAddress)"
@@ -311,7 +311,7 @@ actor Session {
     /// it did not wait.
     func invite(_ text: ResponseText) {
         if !hasInput, parser.bufferedOctets == 0 {
-            knowledge.prompted(at: WallClock.microseconds)
+            knowledge.prompted(at: .now)
         }
         printer.continuation(text)
     }

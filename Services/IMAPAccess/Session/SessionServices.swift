@@ -18,13 +18,13 @@ struct SessionServices: Sendable {
     let version: String
 
     init(
-        store: any MailStore, sasl: any Sasl, acceptance: any Acceptance, delivery: any Delivery,
-        events: EventSubscriber?, limits: Limits, tls: TLSContext?, logger: Logger, version: String
+        store: any MailStore, sasl: any Sasl, acceptance: any Acceptance, events: EventSubscriber?, limits: Limits,
+        tls: TLSContext?, logger: Logger, version: String, settlements: SettlementSender
     ) {
         self.store = store
         self.sasl = sasl
         self.acceptance = acceptance
-        self.settlements = SettlementSender(to: delivery, logger: logger)
+        self.settlements = settlements
         self.limits = limits
         self.tls = tls
         self.logger = logger

@@ -8,17 +8,19 @@ import TransportSecurity
 /// Puts the parts of ingress together.
 func makeServices(
     _ configuration: IngressConfiguration, peers: IngressPeers, tls: TLSContext?, inherited: [String: [CInt]],
-    logger: Logger, whenListening: @escaping @Sendable () -> Void
+    place: String, logger: Logger, whenListening: @escaping @Sendable () -> Void
 ) throws -> [any Service] {
     let metrics = IngressMetrics()
     let registry = SessionRegistry(limits: configuration.limits, metrics: metrics)
     let mechanisms = MechanismCatalogue(sasl: peers.sasl, logger: logger)
     let resolutions = RecentResolutions(lifetime: configuration.timeouts.resolution)
-    let settlements = SettlementSender(to: peers.delivery, logger: logger)
     let threads = NIOThreadPool(numberOfThreads: 2)
     threads.start()
     let group = MultiThreadedEventLoopGroup(
         numberOfThreads: configuration.eventLoops > 0 ? configuration.eventLoops : System.coreCount)
+    let turns = EventLoopTurns(group)
+    let settlements = SettlementSender(
+        to: peers.delivery, place: place, takenIn: { turns.takenIn }, logger: logger)
     let listeners = configuration.listeners.map { kind, address in
         Listener(
             environment: SessionEnvironment(

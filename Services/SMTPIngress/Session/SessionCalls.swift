@@ -93,9 +93,10 @@ extension SessionHandler {
     func handOver(_ transaction: Transaction, _ spool: MessageSpool) {
         let acceptance = environment.peers.acceptance
         let (message, digest) = spool.finish()
+        let now = Moment.now
         var request = machine.acceptRequest(
-            transaction, client: client, octets: spool.octets, digest: digest, receivedAt: WallClock.microseconds)
-        knowledge.begin(&request.client)
+            transaction, client: client, octets: spool.octets, digest: digest, receivedAt: now.wallClock)
+        knowledge.begin(&request.client, at: now)
         // The transaction's id is the key: however often the request is repeated, its effect is one.
         let context = CallContext(
             transaction: transaction.id, timeout: environment.timeouts.acceptance, idempotencyKey: transaction.id)

@@ -22,7 +22,7 @@ final class SessionHandler: ChannelInboundHandler {
     private var context: ChannelHandlerContext?
     private var end = ConnectionEndObserver()
     /// What the client surely knows of our replies.
-    var knowledge = ClientKnowledge(at: WallClock.microseconds)
+    var knowledge = ClientKnowledge(at: .now)
     private var spool: MessageSpool?
     /// A transaction whose last octets are being written to the spool.
     private var finishing: Transaction?
@@ -191,7 +191,7 @@ final class SessionHandler: ChannelInboundHandler {
             switch machine.next(&inbound) {
             case .read:
                 if machine.takePrompt(), inbound.readableBytes == 0 {
-                    knowledge.prompted(at: WallClock.microseconds)
+                    knowledge.prompted(at: .now)
                 }
                 flush(context)
                 if inbound.readableBytes == 0 { inbound = ByteBuffer() }

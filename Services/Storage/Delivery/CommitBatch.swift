@@ -1,6 +1,7 @@
 import Contracts
 import Database
 import NIOCore
+import ServiceRuntime
 
 /// Several messages as the columns that the statements of a group commit take, and the way back from the rows that
 /// they return to one reply for each message.
@@ -196,8 +197,8 @@ private struct DispositionColumns {
     private var transactions: [DatabaseUUID] = []
     private var connections: [DatabaseUUID?] = []
     private var ordinals: [Int32] = []
-    private var beganAt: [Int64] = []
-    private var receivedAt: [Int64] = []
+    private var began: [Moment] = []
+    private var received: [Moment] = []
     private var denied: [ByteBuffer] = []
     private var absorbs: [Bool] = []
     private var dispositions: [Int16] = []
@@ -234,8 +235,8 @@ private struct DispositionColumns {
         transactions.append(commit.transaction)
         connections.append(commit.origin.connection)
         ordinals.append(commit.origin.ordinal)
-        beganAt.append(commit.origin.beganAt)
-        receivedAt.append(commit.origin.receivedAt)
+        began.append(commit.origin.began)
+        received.append(commit.origin.received)
         denied.append(commit.origin.denied)
         absorbs.append(commit.absorbsRepetitions)
         dispositions.append(Int16(clamping: index))
@@ -278,8 +279,8 @@ private struct DispositionColumns {
         parameters.append(transactions)
         parameters.append(connections)
         parameters.append(ordinals)
-        parameters.append(beganAt)
-        parameters.append(receivedAt)
+        parameters.append(began.map { $0.wallClock })
+        parameters.append(received.map { $0.wallClock })
         parameters.append(denied)
         parameters.append(absorbs)
         parameters.append(dispositions)
@@ -299,6 +300,9 @@ private struct DispositionColumns {
         parameters.append(reversePaths)
         parameters.append(forwardPaths)
         parameters.append(messageIDs)
+        parameters.append(began.map { Int64(bitPattern: $0.machine) })
+        parameters.append(began.map { $0.uptime })
+        parameters.append(received.map { $0.uptime })
         return CommitStatements.commit.with(parameters)
     }
 }

@@ -23,6 +23,7 @@ enum CommitStatements {
             $1::bigint[], $2::bytea[], $3::bytea[], $4::uuid[], $5::uuid[], $6::integer[], $7::bigint[],
             $8::bigint[], $9::bytea[], $10::boolean[], $11::smallint[], $12::bigint[], $13::bigint[], $14::text[],
             $15::boolean[], $16::bigint[], $17::text[], $18::timestamptz[], $19::text[], $20::boolean[],
-            $21::boolean[], $22::smallint[], $23::text[], $24::text[], $25::text[], $26::text[], $27::text[])
+            $21::boolean[], $22::smallint[], $23::text[], $24::text[], $25::text[], $26::text[], $27::text[],
+            $28::bigint[], $29::bigint[], $30::bigint[])
         """)
 }

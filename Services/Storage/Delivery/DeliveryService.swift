@@ -49,14 +49,13 @@ struct DeliveryService: Delivery {
         else { throw MessagingError(.malformed, "a commit has at most \(Self.dispositionLimit) dispositions") }
         // A settled receipt goes after a while. Until then it tells a request that was held up on its way (in a process
         // that stood still, say) while a repetition of it was answered, that its work is done.
-        let receivedAt = request.origin.receivedAt
-        guard receivedAt == 0 || .microseconds(WallClock.microseconds - receivedAt) < receiptMemory / 2 else {
+        let origin = PreparedOrigin(request.origin)
+        guard request.origin.receivedAt == 0 || Moment.now.since(origin.received) < receiptMemory / 2 else {
             throw MessagingError(.deadlineExceeded, "the request has been on its way for too long")
         }
         let dispositions = try request.dispositions.enumerated().map { index, disposition in
             try PreparedDisposition(disposition, at: index, of: context.transaction)
         }
-        let origin = PreparedOrigin(request.origin)
         let content = request.content
         let metadata = ContentMetadata(content)
         guard content.headerOctets >= 0, content.bodyOctets >= 0, content.headerOctets <= Int64(Int32.max) else {

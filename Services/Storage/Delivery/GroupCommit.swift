@@ -12,17 +12,19 @@ final class GroupCommit: Sendable {
     private let queue: BatchQueue<PreparedCommit, CommitBatch.Outcome>
     private let configuration: ConnectionConfiguration
     private let writers: Int
+    private let settlers: Settlers
     private let settlementGrace: Duration
     private let logger: Logger
     private let announce: @Sendable (MailboxChanged) -> Void
 
     init(
-        _ configuration: ConnectionConfiguration, writers: Int, settlementGrace: Duration,
+        _ configuration: ConnectionConfiguration, writers: Int, settlers: Settlers, settlementGrace: Duration,
         limits: BatchQueue<PreparedCommit, CommitBatch.Outcome>.Limits, logger: Logger,
         announce: @escaping @Sendable (MailboxChanged) -> Void
     ) {
         self.configuration = configuration
         self.writers = writers
+        self.settlers = settlers
         self.settlementGrace = settlementGrace
         self.logger = logger
         self.announce = announce
@@ -33,11 +35,13 @@ final class GroupCommit: Sendable {
     ///
     /// A receipt that another connection left for one of its deliveries may be about to be settled: the client may have
     /// read that reply, ended that connection, and be sending the same again on purpose. So the commit is tried once more
-    /// after `settlementGrace`, and only a receipt that is still in doubt stands for the delivery then.
+    /// when every settlement is written that was under way then, and only a receipt that is still in doubt stands for the
+    /// delivery. `settlementGrace` is what the end of a connection may take from the client to us.
     func commit(_ commit: PreparedCommit, deadline: ContinuousClock.Instant) async throws -> CommitReply {
         let first = try await queue.submit(commit, octets: commit.octets, deadline: deadline)
         guard first.isInDoubt else { return first.reply }
         try await Task.sleep(for: settlementGrace)
+        try await settlers.allTold(of: commit.origin.received.advanced(by: settlementGrace), deadline: deadline)
         var commit = commit
         commit.absorbsRepetitions = true
         return try await queue.submit(commit, octets: commit.octets, deadline: deadline).reply

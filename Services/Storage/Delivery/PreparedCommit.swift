@@ -3,6 +3,7 @@ import Cryptography
 import Database
 import Messaging
 import NIOCore
+import ServiceRuntime
 
 /// One message to commit, checked and in the form of the database.
 struct PreparedCommit: Sendable {
@@ -45,9 +46,10 @@ struct PreparedOrigin: Sendable {
     /// Nil for a message that no client's connection brought.
     let connection: DatabaseUUID?
     let ordinal: Int32
-    /// Microseconds since 1970.
-    let beganAt: Int64
-    let receivedAt: Int64
+    /// When the last reply was sent that the client must have read before it sent this message.
+    let began: Moment
+    /// When the message was whole.
+    let received: Moment
     /// The ids of transactions that the connection's client was told to have failed, one behind the other.
     let denied: ByteBuffer
 
@@ -58,8 +60,8 @@ struct PreparedOrigin: Sendable {
         reversePath = origin.reversePath.withoutNull
         connection = DatabaseUUID(octets: origin.connectionID)
         ordinal = Int32(clamping: origin.ordinal)
-        beganAt = origin.beganAt
-        receivedAt = origin.receivedAt
+        began = Moment(machine: origin.machine, uptime: origin.beganUptime, wallClock: origin.beganAt)
+        received = Moment(machine: origin.machine, uptime: origin.receivedUptime, wallClock: origin.receivedAt)
         denied = origin.denied.reduce(into: ByteBuffer()) { if $1.count == 16 { $0.writeBytes($1) } }
     }
 }

@@ -18,6 +18,7 @@ struct Settlements: Sendable {
 
     init(pool: ConnectionPool) { self.pool = pool }
 
+    private static let commitLazily = Statement("SELECT set_config('synchronous_commit', 'off', true)")
     private static let settle = Statement(
         """
         WITH done AS (
@@ -59,22 +60,29 @@ struct Settlements: Sendable {
         guard rows.count <= Self.limit else {
             throw MessagingError(.malformed, "at most \(Self.limit) receipts are settled at once")
         }
-        guard !rows.isEmpty else { return SettleReply() }
         // Always in the same order, so that no two settlements wait for each other.
         rows.sort {
             $0.accountID != $1.accountID
                 ? $0.accountID < $1.accountID : $0.fingerprint.lexicographicallyPrecedes($1.fingerprint)
         }
-        let command = Self.settle(
-            rows.map { $0.accountID }, rows.map { ByteBuffer(bytes: $0.fingerprint) }, rows.map { $0.transaction },
-            rows.map { $0.connection })
-        let count: Int64
+        // The settlements are told once, so they must be on disk before that is confirmed. The progress alone is told
+        // again and again: what a crash of the database undoes of it makes others wait a little longer.
+        var commands = [
+            rows.isEmpty
+                ? Self.commitLazily()
+                : Self.settle(
+                    rows.map { $0.accountID }, rows.map { ByteBuffer(bytes: $0.fingerprint) },
+                    rows.map { $0.transaction }, rows.map { $0.connection })
+        ]
+        if request.hasProgress { commands.append(Settlers.note(request.progress)) }
+        let results: [Rows]
         do {
-            count = try await pool.run(command, deadline: deadline).first?.decode(0, as: Int64.self) ?? 0
+            results = try await pool.run(commands, deadline: deadline)
         } catch let error as DatabaseError where error.code == .checkViolation {
             try await pool.run(LedgerPartitions.make(), deadline: deadline)
-            count = try await pool.run(command, deadline: deadline).first?.decode(0, as: Int64.self) ?? 0
+            results = try await pool.run(commands, deadline: deadline)
         }
+        let count = rows.isEmpty ? 0 : try results[0].first?.decode(0, as: Int64.self) ?? 0
         settled.increment(by: count)
         unknown.increment(by: Int64(rows.count) - count)
         return SettleReply.with {

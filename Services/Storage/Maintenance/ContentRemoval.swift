@@ -61,6 +61,9 @@ struct ContentRemoval: Sendable {
         )
         SELECT count(*) FROM due
         """)
+    /// Places that nobody takes any more.
+    private static let settlers = Statement(
+        "DELETE FROM mail.settlers WHERE reported_at < now() - interval '1 day'")
     private static let callReceipts = Statement(
         "DELETE FROM mail.call_receipts WHERE created_at < now() - make_interval(secs => $1)")
 
@@ -81,6 +84,7 @@ struct ContentRemoval: Sendable {
                 Self.receipts(receiptAge.inSeconds, receiptMemory.inSeconds), deadline: .now + .seconds(30))
             guard let gone = try rows.first?.decode(0, as: Int.self), gone > 0 else { break }
         }
+        try await pool.run(Self.settlers(), deadline: .now + .seconds(30))
         try await pool.run(Self.callReceipts(receiptAge.inSeconds), deadline: .now + .seconds(30))
         return total
     }

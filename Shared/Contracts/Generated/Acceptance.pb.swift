@@ -173,6 +173,14 @@ public nonisolated struct ClientConnection: Sendable {
   /// Transactions of this connection that were answered with a failure, 16 octets each.
   public var denied: [Data] = []
 
+  /// Since which start of which machine the next two are counted; 0 when that is unknown.
+  public var machine: UInt64 = 0
+
+  /// `began_at`, and when this message was whole, microseconds since that start: nobody can set this clock.
+  public var beganUptime: Int64 = 0
+
+  public var receivedUptime: Int64 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -398,7 +406,7 @@ nonisolated extension AppendOutcome: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension ClientConnection: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "ClientConnection"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}address\0\u{1}port\0\u{1}greeting\0\u{3}with_protocol\0\u{3}tls_version\0\u{3}tls_cipher\0\u{1}identity\0\u{3}connection_id\0\u{1}ordinal\0\u{3}began_at\0\u{1}denied\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}address\0\u{1}port\0\u{1}greeting\0\u{3}with_protocol\0\u{3}tls_version\0\u{3}tls_cipher\0\u{1}identity\0\u{3}connection_id\0\u{1}ordinal\0\u{3}began_at\0\u{1}denied\0\u{1}machine\0\u{3}began_uptime\0\u{3}received_uptime\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -417,6 +425,9 @@ nonisolated extension ClientConnection: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 9: try { try decoder.decodeSingularUInt32Field(value: &self.ordinal) }()
       case 10: try { try decoder.decodeSingularInt64Field(value: &self.beganAt) }()
       case 11: try { try decoder.decodeRepeatedBytesField(value: &self.denied) }()
+      case 12: try { try decoder.decodeSingularFixed64Field(value: &self.machine) }()
+      case 13: try { try decoder.decodeSingularInt64Field(value: &self.beganUptime) }()
+      case 14: try { try decoder.decodeSingularInt64Field(value: &self.receivedUptime) }()
       default: break
       }
     }
@@ -460,6 +471,15 @@ nonisolated extension ClientConnection: SwiftProtobuf.Message, SwiftProtobuf._Me
     if !self.denied.isEmpty {
       try visitor.visitRepeatedBytesField(value: self.denied, fieldNumber: 11)
     }
+    if self.machine != 0 {
+      try visitor.visitSingularFixed64Field(value: self.machine, fieldNumber: 12)
+    }
+    if self.beganUptime != 0 {
+      try visitor.visitSingularInt64Field(value: self.beganUptime, fieldNumber: 13)
+    }
+    if self.receivedUptime != 0 {
+      try visitor.visitSingularInt64Field(value: self.receivedUptime, fieldNumber: 14)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -475,6 +495,9 @@ nonisolated extension ClientConnection: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.ordinal != rhs.ordinal {return false}
     if lhs.beganAt != rhs.beganAt {return false}
     if lhs.denied != rhs.denied {return false}
+    if lhs.machine != rhs.machine {return false}
+    if lhs.beganUptime != rhs.beganUptime {return false}
+    if lhs.receivedUptime != rhs.receivedUptime {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

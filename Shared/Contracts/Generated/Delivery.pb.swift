@@ -284,6 +284,15 @@ public nonisolated struct Origin: Sendable {
   /// Transactions of this connection that were answered with a failure, 16 octets each. They may have been committed.
   public var denied: [Data] = []
 
+  /// Since which start of which machine the next two are counted; 0 when that is unknown. Moments of one machine are
+  /// compared by them, those of two by the clocks above.
+  public var machine: UInt64 = 0
+
+  /// `began_at` and `received_at`, microseconds since that start.
+  public var beganUptime: Int64 = 0
+
+  public var receivedUptime: Int64 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -414,6 +423,43 @@ public nonisolated struct SettleRequest: Sendable {
   // methods supported on all messages.
 
   public var settlements: [Settlement] = []
+
+  /// Set in the last of the requests that tell all there is to tell.
+  public var progress: SettlerProgress {
+    get {_progress ?? SettlerProgress()}
+    set {_progress = newValue}
+  }
+  /// Returns true if `progress` has been explicitly set.
+  public var hasProgress: Bool {self._progress != nil}
+  /// Clears the value of `progress`. Subsequent reads from it will return its default value.
+  public mutating func clearProgress() {self._progress = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _progress: SettlerProgress? = nil
+}
+
+/// With the settlements that come with it, and those told before, all that a process knew at a moment is settled.
+public nonisolated struct SettlerProgress: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Which replica of which service, and where: the process that comes next there takes its part.
+  public var place: String = String()
+
+  /// Since which start of which machine the next is counted.
+  public var machine: UInt64 = 0
+
+  /// The moment, microseconds since that start, and microseconds since 1970-01-01 UTC.
+  public var uptime: Int64 = 0
+
+  public var at: Int64 = 0
+
+  /// The process ends: nobody waits for its word any more.
+  public var ended: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -725,7 +771,7 @@ nonisolated extension Disposition.Enqueue: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension Origin: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "Origin"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}entrance\0\u{3}client_address\0\u{1}identity\0\u{3}reverse_path\0\u{3}connection_id\0\u{3}received_at\0\u{1}ordinal\0\u{3}began_at\0\u{1}denied\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}entrance\0\u{3}client_address\0\u{1}identity\0\u{3}reverse_path\0\u{3}connection_id\0\u{3}received_at\0\u{1}ordinal\0\u{3}began_at\0\u{1}denied\0\u{1}machine\0\u{3}began_uptime\0\u{3}received_uptime\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -742,6 +788,9 @@ nonisolated extension Origin: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
       case 7: try { try decoder.decodeSingularUInt32Field(value: &self.ordinal) }()
       case 8: try { try decoder.decodeSingularInt64Field(value: &self.beganAt) }()
       case 9: try { try decoder.decodeRepeatedBytesField(value: &self.denied) }()
+      case 10: try { try decoder.decodeSingularFixed64Field(value: &self.machine) }()
+      case 11: try { try decoder.decodeSingularInt64Field(value: &self.beganUptime) }()
+      case 12: try { try decoder.decodeSingularInt64Field(value: &self.receivedUptime) }()
       default: break
       }
     }
@@ -775,6 +824,15 @@ nonisolated extension Origin: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
     if !self.denied.isEmpty {
       try visitor.visitRepeatedBytesField(value: self.denied, fieldNumber: 9)
     }
+    if self.machine != 0 {
+      try visitor.visitSingularFixed64Field(value: self.machine, fieldNumber: 10)
+    }
+    if self.beganUptime != 0 {
+      try visitor.visitSingularInt64Field(value: self.beganUptime, fieldNumber: 11)
+    }
+    if self.receivedUptime != 0 {
+      try visitor.visitSingularInt64Field(value: self.receivedUptime, fieldNumber: 12)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -788,6 +846,9 @@ nonisolated extension Origin: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
     if lhs.ordinal != rhs.ordinal {return false}
     if lhs.beganAt != rhs.beganAt {return false}
     if lhs.denied != rhs.denied {return false}
+    if lhs.machine != rhs.machine {return false}
+    if lhs.beganUptime != rhs.beganUptime {return false}
+    if lhs.receivedUptime != rhs.receivedUptime {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1048,7 +1109,7 @@ nonisolated extension Settlement: SwiftProtobuf.Message, SwiftProtobuf._MessageI
 
 nonisolated extension SettleRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "SettleRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}settlements\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}settlements\0\u{1}progress\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1057,20 +1118,79 @@ nonisolated extension SettleRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeRepeatedMessageField(value: &self.settlements) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._progress) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if !self.settlements.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.settlements, fieldNumber: 1)
     }
+    try { if let v = self._progress {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: SettleRequest, rhs: SettleRequest) -> Bool {
     if lhs.settlements != rhs.settlements {return false}
+    if lhs._progress != rhs._progress {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension SettlerProgress: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "SettlerProgress"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}place\0\u{1}machine\0\u{1}uptime\0\u{1}at\0\u{1}ended\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.place) }()
+      case 2: try { try decoder.decodeSingularFixed64Field(value: &self.machine) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.uptime) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.at) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.ended) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.place.isEmpty {
+      try visitor.visitSingularStringField(value: self.place, fieldNumber: 1)
+    }
+    if self.machine != 0 {
+      try visitor.visitSingularFixed64Field(value: self.machine, fieldNumber: 2)
+    }
+    if self.uptime != 0 {
+      try visitor.visitSingularInt64Field(value: self.uptime, fieldNumber: 3)
+    }
+    if self.at != 0 {
+      try visitor.visitSingularInt64Field(value: self.at, fieldNumber: 4)
+    }
+    if self.ended != false {
+      try visitor.visitSingularBoolField(value: self.ended, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: SettlerProgress, rhs: SettlerProgress) -> Bool {
+    if lhs.place != rhs.place {return false}
+    if lhs.machine != rhs.machine {return false}
+    if lhs.uptime != rhs.uptime {return false}
+    if lhs.at != rhs.at {return false}
+    if lhs.ended != rhs.ended {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

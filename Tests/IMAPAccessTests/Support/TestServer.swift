@@ -5,6 +5,7 @@ import Messaging
 import NIOCore
 import NIOPosix
 import ServiceLifecycle
+import Settlement
 import TestSupport
 import TransportSecurity
 
@@ -41,8 +42,11 @@ struct TestServer: Sendable {
         store.changed.withLock { $0 = { publisher.publish($0) } }
         let services = SessionServices(
             store: MailStoreClient(pair.client), sasl: SaslClient(pair.client),
-            acceptance: AcceptanceClient(pair.client), delivery: DeliveryClient(pair.client), events: subscriber,
-            limits: limits, tls: try TestCertificate.context(), logger: TestServer.logger, version: "test")
+            acceptance: AcceptanceClient(pair.client), events: subscriber, limits: limits,
+            tls: try TestCertificate.context(), logger: TestServer.logger, version: "test",
+            settlements: SettlementSender(
+                to: DeliveryClient(pair.client), place: "access", takenIn: { .now },
+                logger: .quiet))
         let (addresses, bound) = AsyncStream.makeStream(of: [SocketAddress?].self)
         let listener = Listener(
             places: [

@@ -62,7 +62,9 @@ final class Ingress: Sendable {
         let peers = IngressPeers(
             directory: DirectoryClient(peer), delivery: DeliveryClient(peer), acceptance: AcceptanceClient(peer),
             sasl: SaslClient(peer))
-        let settlements = SettlementSender(to: peers.delivery, logger: .quiet)
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+        let settlements = SettlementSender(
+            to: peers.delivery, place: "ingress", takenIn: { .now }, logger: .quiet)
         let sending = ServiceGroup(services: [settlements], logger: .quiet)
         self.sending = (sending, Task { try await sending.run() })
         let metrics = IngressMetrics()
@@ -85,7 +87,7 @@ final class Ingress: Sendable {
                 address: .init(addresses[kind] ?? "127.0.0.1:0") ?? .network(host: "127.0.0.1", port: 0))
         }
         service = IngressService(
-            listeners: listeners, group: MultiThreadedEventLoopGroup(numberOfThreads: 2), registry: registry,
+            listeners: listeners, group: group, registry: registry,
             threads: threads, logger: .quiet)
         port = Mutex([:])
         try await service.listen()

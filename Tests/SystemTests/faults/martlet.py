@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -20,7 +21,6 @@ from .senders import Door
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 PASSWORD = "numbered-messages"
-LIBFAKETIME = "/usr/lib/{machine}-linux-gnu/faketime/libfaketimeMT.so.1"
 
 
 def free_port_base() -> int:
@@ -108,48 +108,41 @@ class Martlet:
             self.disks[name] = disk
 
     def _prepare_clock(self, folder: pathlib.Path) -> None:
-        """Each replica of one service has a clock by libfaketime, when that is installed (Debian: faketime).
+        """Each replica of one service has a clock of day of its own: see clock.c.
 
-        A script stands in the place of the executable, so that no other process is touched by the library.
+        A script stands in the place of the executable, so that no other process has it.
         """
-        library = pathlib.Path(LIBFAKETIME.format(machine=os.uname().machine))
         self.clock: pathlib.Path | None = None
         if self.clock_service is None:
             return
-        if not library.exists():
-            self.notes.append("clocks do not jump: libfaketime is not there (Debian package faketime)")
+        library = folder / "clock.so"
+        try:
+            subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, pathlib.Path(__file__).with_name("clock.c")],
+                           check=True, capture_output=True)
+        except (OSError, subprocess.SubprocessError) as error:
+            self.notes.append(f"clocks do not jump: {error}")
             return
         self.clock = folder / "clock"
-        self._stack.callback(self._remove_clocks)
         for replica in range(self.most_replicas.get(self.clock_service, 1) + 1):
-            self.set_clock(replica, 0)
+            file = pathlib.Path(f"{self.clock}.{replica}")
+            file.write_bytes(bytes(8))
+            file.chmod(0o644)
         stand_in = next((folder / "build").rglob(f"martlet-{self.clock_service}"))
         executable = folder / "executable" / stand_in.name
         executable.parent.mkdir()
         stand_in.rename(executable)
-        # The library changes the environment of the first process that it is loaded into, and Swift looks for a
-        # process's arguments in front of its environment: so the first process is env.
         stand_in.write_text(
             "#!/bin/sh\nreplica=0\nbefore=\n"
             'for word; do if [ "$before" = --replica ]; then replica=$word; fi; before=$word; done\n'
-            f"export LD_PRELOAD={library} FAKETIME_TIMESTAMP_FILE={self.clock}.$replica\n"
-            "export FAKETIME_CACHE_DURATION=1 FAKETIME_DONT_FAKE_MONOTONIC=1\n"
-            f'exec env {executable} "$@"\n')
+            f"export LD_PRELOAD={library} FAULT_CLOCK={self.clock}.$replica\n"
+            f'exec {executable} "$@"\n')
         stand_in.chmod(0o755)
 
-    @staticmethod
-    def _remove_clocks() -> None:
-        """The library leaves something behind for each process that did not live to clear it away."""
-        for file in pathlib.Path("/dev/shm").glob("*faketime_s*_*"):
-            if not is_alive(int(file.name.rsplit("_", 1)[1])):
-                file.unlink(missing_ok=True)
-
     def set_clock(self, replica: int, seconds: int) -> None:
-        """Seconds before or after the machine's time; the process sees it within a second."""
-        file = pathlib.Path(f"{self.clock}.{replica}")
-        file.with_suffix(".new").write_text(f"{seconds:+d}\n")
-        file.with_suffix(".new").chmod(0o644)
-        file.with_suffix(".new").replace(file)
+        """Seconds before or after the machine's time; the process sees it at once."""
+        # In place: processes have the file mapped.
+        with open(f"{self.clock}.{replica}", "r+b") as file:
+            file.write(seconds.to_bytes(8, sys.byteorder, signed=True))
 
     def deploy(self, script: str, *words: str, check: bool = True) -> subprocess.CompletedProcess:
         return subprocess.run([str(CHECKOUT / "deploy" / script), *words], check=check, env=self.environment, text=True,

@@ -226,7 +226,7 @@ class Striker:
 
     def clock(self, source: random.Random) -> str:
         if self.system.clock is None:
-            raise Skipped("no clock of one service can be set (needs the Debian package faketime)")
+            raise Skipped("no clock of one service can be set")
         service = self.system.clock_service
         offset, seconds = source.choice([-86_400, -3_600, -30, -2, 2, 30, 3_600, 86_400]), source.uniform(2, 12)
         replica = int(source.random() * self.system.replicas.get(service, 1))

@@ -1,6 +1,7 @@
 import Contracts
 import Messaging
 import NIOCore
+import ServiceRuntime
 
 /// What tests ask of storage through its contracts, whether it runs in the test or as a process.
 package protocol StorageCaller: Sendable {
@@ -28,7 +29,7 @@ extension StorageCaller {
     @discardableResult
     package func commit(
         _ text: String, _ dispositions: [Disposition], transaction: TransactionID = .next(),
-        connection: TransactionID? = nil, receivedAt: Int64 = 0, beganAt: Int64 = 0, ordinal: UInt32 = 1,
+        connection: TransactionID? = nil, received: Moment? = nil, began: Moment? = nil, ordinal: UInt32 = 1,
         denied: [TransactionID] = [], prefix: String = "Trace: 1\r\n", timeout: Duration = .seconds(20)
     ) async throws -> [CommitReply.Result] {
         let (header, body) = split(text)
@@ -37,8 +38,13 @@ extension StorageCaller {
         request.origin.entrance = .relay
         request.origin.clientAddress = "192.0.2.1"
         request.origin.reversePath = "sender@client.example"
-        request.origin.receivedAt = receivedAt
-        request.origin.beganAt = beganAt
+        if let moment = received ?? began {
+            request.origin.machine = moment.machine
+            request.origin.receivedAt = (received ?? moment).wallClock
+            request.origin.receivedUptime = (received ?? moment).uptime
+            request.origin.beganAt = (began ?? moment).wallClock
+            request.origin.beganUptime = (began ?? moment).uptime
+        }
         request.origin.ordinal = ordinal
         request.origin.denied = denied.map { .init($0.octets) }
         if let connection { request.origin.connectionID = .init(connection.octets) }

@@ -29,7 +29,7 @@ extension Session {
             request.internalDate = command.message.internalDate?.microsecondsSince1970 ?? 0
             request.messageOctets = Int64(literal.octets)
             request.client.address = clientAddress
-            knowledge.begin(&request.client)
+            knowledge.begin(&request.client, at: .now)
             if let identity = machine.identity { request.client.identity = identity }
             guard literal.octets > 0 else { throw Refusal(.no, nil, "An empty message is not stored") }
             if literal.octets > limits.inlineOctets { try await checkTarget(command.mailbox) }

@@ -1,0 +1,86 @@
+import Contracts
+import Database
+import Messaging
+import ServiceRuntime
+
+/// How far the processes that talk to clients have got with telling what these surely know.
+///
+/// A receipt that is not settled stands for a repetition only when its settlement cannot be on its way: when every such
+/// process has said, after the repetition came, that all it knew is told. A process that says nothing for long is taken
+/// for dead; what it knew died with it.
+actor Settlers {
+    private let pool: ConnectionPool
+    private let silence: Duration
+    /// What each place said last, and since when.
+    private var heard: [String: (moment: Moment, since: ContinuousClock.Instant)] = [:]
+    private var reading: Task<Bool, Never>?
+    private var lookedAt = ContinuousClock.now - pause
+
+    /// How long it is at least from one look to the next.
+    static let pause = Duration.milliseconds(100)
+
+    init(pool: ConnectionPool, silence: Duration) {
+        self.pool = pool
+        self.silence = silence
+    }
+
+    private static let advance = Statement(
+        """
+        INSERT INTO mail.settlers AS s (place, machine, settled_uptime, settled_at) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (place) DO UPDATE SET machine = excluded.machine, settled_uptime = excluded.settled_uptime,
+            settled_at = excluded.settled_at, reported_at = now()
+        """)
+    private static let leave = Statement("DELETE FROM mail.settlers WHERE place = $1")
+    private static let read = Statement("SELECT place, machine, settled_uptime, settled_at FROM mail.settlers")
+
+    /// Writes down what a process says, in the transaction of the settlements that belong to it.
+    static func note(_ progress: SettlerProgress) -> Command {
+        let place = progress.place.withoutNull
+        return progress.ended
+            ? leave(place)
+            : advance(place, Int64(bitPattern: progress.machine), progress.uptime, progress.at)
+    }
+
+    /// Returns when all that any of them knew at the moment is settled.
+    func allTold(of moment: Moment, deadline: ContinuousClock.Instant) async throws {
+        while true {
+            guard ContinuousClock.now < deadline else {
+                throw MessagingError(.deadlineExceeded, "it is not known in time whether this is a repetition")
+            }
+            let isCurrent = await look()
+            let isWaiting = heard.values.contains { said in
+                said.moment.since(moment) < .zero && ContinuousClock.now - said.since < silence
+            }
+            if isCurrent, !isWaiting { return }
+        }
+    }
+
+    /// Reads what they say, all who ask together and not too often; false when it could not be read.
+    private func look() async -> Bool {
+        if let reading { return await reading.value }
+        let task = Task {
+            try? await Task.sleep(until: lookedAt + Self.pause, clock: .continuous)
+            let isCurrent = await readAll()
+            lookedAt = .now
+            reading = nil
+            return isCurrent
+        }
+        reading = task
+        return await task.value
+    }
+
+    private func readAll() async -> Bool {
+        guard let rows = try? await pool.run(Self.read(), deadline: .now + .seconds(2)),
+            let said = try? rows.decode(String.self, Int64.self, Int64.self, Int64.self)
+        else { return false }
+        let now = ContinuousClock.now
+        var current: [String: (Moment, ContinuousClock.Instant)] = [:]
+        for (place, machine, uptime, wallClock) in said {
+            let moment = Moment(machine: UInt64(bitPattern: machine), uptime: uptime, wallClock: wallClock)
+            let before = heard[place]
+            current[place] = (moment, before?.moment == moment ? before?.since ?? now : now)
+        }
+        heard = current
+        return true
+    }
+}
