@@ -9,7 +9,8 @@ import Synchronization
 /// from anybody, or to do without it when it is missing, would let a client choose the address that it is known by
 /// (proxy-protocol.txt, 2: the receiver must not guess whether there is one). A Unix socket has no proxy in front of it.
 ///
-/// Connections that wait for their header are no sessions yet; they are bounded in number and in time here.
+/// Connections that wait for their header are no sessions yet; they are bounded in number and in time here. A session's
+/// time begins when the header is whole: it is not greeted before, so nothing that its client means can be older.
 public final class ProxyGate: Sendable {
     private let trusts: @Sendable (SocketAddress) -> Bool
     private let limit: Int
