@@ -1,6 +1,7 @@
 import NIOCore
 
-/// Sends octets as soon as the connection is there, before those of what stands above.
+/// Sends octets as soon as the connection is there, before those of what stands above, and in one segment with them if it
+/// speaks first.
 final class PrefaceHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -10,8 +11,9 @@ final class PrefaceHandler: ChannelInboundHandler {
     init(_ preface: [UInt8]) { self.preface = preface }
 
     func channelActive(context: ChannelHandlerContext) {
-        if !preface.isEmpty { context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: preface)), promise: nil) }
+        if !preface.isEmpty { context.write(wrapOutboundOut(ByteBuffer(bytes: preface)), promise: nil) }
         context.fireChannelActive()
+        context.flush()
     }
 }
 
