@@ -66,6 +66,7 @@ let package = Package(
         .library(name: "MailMessage", targets: ["MailMessage"]),
         .library(name: "SMTPSyntax", targets: ["SMTPSyntax"]),
         .library(name: "IMAPSyntax", targets: ["IMAPSyntax"]),
+        .library(name: "ProxyProtocol", targets: ["ProxyProtocol"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -103,6 +104,7 @@ let package = Package(
         shared("MailMessage"),
         shared("SMTPSyntax", [nioCore]),
         shared("IMAPSyntax", [nioCore]),
+        shared("ProxyProtocol", [nioCore, logging, metrics]),
         shared("SASL", ["Cryptography"]),
         shared(
             "Settlement",
@@ -111,14 +113,16 @@ let package = Package(
         service(
             "SMTPIngress",
             [
-                "Contracts", "Messaging", "SMTPSyntax", "Settlement", "TransportSecurity", "Cryptography", nioCore,
-                nioPosix, logging, metrics, lifecycle, deques,
+                "Contracts", "Messaging", "SMTPSyntax", "Settlement", "ProxyProtocol", "TransportSecurity",
+                "Cryptography",
+                nioCore, nioPosix, logging, metrics, lifecycle, deques,
             ]),
         service(
             "IMAPAccess",
             [
-                "Contracts", "Messaging", "IMAPSyntax", "MailMessage", "Settlement", "TransportSecurity", nioCore,
-                nioPosix, logging, metrics, lifecycle, deques,
+                "Contracts", "Messaging", "IMAPSyntax", "MailMessage", "Settlement", "ProxyProtocol",
+                "TransportSecurity",
+                nioCore, nioPosix, logging, metrics, lifecycle, deques,
             ]),
         service(
             "ContentProcessing",
@@ -158,11 +162,15 @@ let package = Package(
         tests("MailMessage"),
         tests("SMTPSyntax"),
         tests("IMAPSyntax", [nioCore], data: ["Dialogues"]),
+        tests("ProxyProtocol", ["TestSupport", nioCore, nioEmbedded, logging]),
         tests("SASL"),
         tests("Settlement", ["TestSupport", nioEmbedded, nioPosix, atomics]),
-        tests("SMTPIngress", ["TestSupport", "TransportSecurity", nioEmbedded, nioPosix], data: ["Dialogues"]),
         tests(
-            "IMAPAccess", ["TestSupport", "TransportSecurity", nioEmbedded, nioPosix, lifecycle], data: ["Dialogues"]),
+            "SMTPIngress", ["TestSupport", "ProxyProtocol", "TransportSecurity", nioEmbedded, nioPosix],
+            data: ["Dialogues"]),
+        tests(
+            "IMAPAccess", ["TestSupport", "ProxyProtocol", "TransportSecurity", nioEmbedded, nioPosix, lifecycle],
+            data: ["Dialogues"]),
         tests("ContentProcessing", ["TestSupport"]),
         tests("Authentication", ["TestSupport"]),
         tests("Storage", ["TestSupport"]),

@@ -14,6 +14,14 @@ struct IMAPConfiguration: ServiceConfiguration {
             "PEM file with the certificate and those that lead to its authority. Without it there is no TLS and no login "
                 + "by password, and imaps.listen must be empty.", reloadable: true),
         .readableFile("tls.key", default: "", "PEM file with the certificate's private key.", reloadable: true),
+        .addresses(
+            "proxy.trusted", default: [],
+            "Addresses of the proxies that stand in front of this service and begin each connection with a PROXY header "
+                + "(version 1 or 2): from there the header is required and says where the client is, from anywhere else it "
+                + "is not interpreted. Unix sockets have no proxy."),
+        .duration(
+            "proxy.timeout", default: Limits().proxyHeaderTimeout, in: .milliseconds(100) ... .seconds(60),
+            "How long a proxy may take to send the header."),
         .integer(
             "threads", default: 2, in: 1...256, "Event loops; each serves many sessions."),
         .octets(
@@ -54,6 +62,7 @@ struct IMAPConfiguration: ServiceConfiguration {
     let tlsAddresses: [ListenAddress]
     let certificateFile: String?
     let keyFile: String?
+    let trustedProxies: [AddressRange]
     let threads: Int
     let limits: Limits
 
@@ -62,6 +71,7 @@ struct IMAPConfiguration: ServiceConfiguration {
         tlsAddresses = try values.listenAddresses("imaps.listen")
         certificateFile = try values.file("tls.certificate")
         keyFile = try values.file("tls.key")
+        trustedProxies = try values.addressRanges("proxy.trusted")
         threads = try values.integer("threads")
         var limits = Limits()
         limits.messageOctets = try values.octets("message.limit")
@@ -75,6 +85,7 @@ struct IMAPConfiguration: ServiceConfiguration {
         limits.idleTimeout = try values.duration("idle.timeout")
         limits.unauthenticatedTimeout = try values.duration("login.timeout")
         limits.writeTimeout = try values.duration("write.timeout")
+        limits.proxyHeaderTimeout = try values.duration("proxy.timeout")
         limits.peerTimeout = try values.duration("peer.timeout")
         limits.drainTimeout = try values.duration("drain.timeout")
         self.limits = limits

@@ -1,6 +1,7 @@
 import Contracts
 import Messaging
 import NIOPosix
+import ProxyProtocol
 import ServiceLifecycle
 import ServiceRuntime
 import Settlement
@@ -38,7 +39,12 @@ enum IMAPAccess {
                 try configuration.plainAddresses.flatMap { try self.places($0, runtime).map { ($0, false) } }
                 + configuration.tlsAddresses.flatMap { try self.places($0, runtime).map { ($0, true) } }
             let logger = runtime.logger
-            let listener = Listener(places: places, services: services, eventLoops: eventLoops) { addresses in
+            let proxies = ProxyGate(
+                trusting: { configuration.trustedProxies.contain($0) },
+                patience: configuration.limits.proxyHeaderTimeout, limit: configuration.limits.sessions, logger: logger)
+            let listener = Listener(
+                places: places, services: services, proxies: proxies, eventLoops: eventLoops
+            ) { addresses in
                 for case let address? in addresses {
                     logger.info("listening", metadata: ["address": "\(address)"])
                 }

@@ -21,6 +21,8 @@ struct Limits: Sendable, Equatable {
     /// RFC 9051, 5.4: at least 30 minutes once authenticated.
     var idleTimeout: Duration = .seconds(30 * 60)
     var unauthenticatedTimeout: Duration = .seconds(60)
+    /// For the PROXY header of a connection from a trusted proxy.
+    var proxyHeaderTimeout: Duration = .seconds(5)
     /// How long one request to a peer may take.
     var peerTimeout: Duration = .seconds(30)
     /// A client that reads nothing for so long is gone.

@@ -6,6 +6,7 @@ import Darwin
 import Logging
 import NIOCore
 import NIOPosix
+import ProxyProtocol
 import ServiceLifecycle
 import ServiceRuntime
 import TransportSecurity
@@ -33,6 +34,7 @@ struct Listener: Service {
 
     let places: [(place: Place, implicitTLS: Bool)]
     let services: SessionServices
+    let proxies: ProxyGate
     let gauge: SessionGauge
     let sessions: SessionRegistry
     let eventLoops: any EventLoopGroup
@@ -40,11 +42,13 @@ struct Listener: Service {
     let bound: @Sendable ([SocketAddress?]) -> Void
 
     init(
-        places: [(place: Place, implicitTLS: Bool)], services: SessionServices, eventLoops: any EventLoopGroup,
+        places: [(place: Place, implicitTLS: Bool)], services: SessionServices, proxies: ProxyGate,
+        eventLoops: any EventLoopGroup,
         bound: @escaping @Sendable ([SocketAddress?]) -> Void = { _ in }
     ) {
         self.places = places
         self.services = services
+        self.proxies = proxies
         self.gauge = SessionGauge(limits: services.limits)
         self.sessions = SessionRegistry()
         self.eventLoops = eventLoops
@@ -105,7 +109,10 @@ struct Listener: Service {
             .childChannelOption(.maxMessagesPerRead, value: 4)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try initialise(channel, implicitTLS: implicitTLS, acceptance)
+                    let tls = implicitTLS ? services.tls : nil
+                    try proxies.open(channel, below: tls.map { [TLSHandler(server: $0)] } ?? []) { origin in
+                        try initialise(channel, origin, implicitTLS: implicitTLS, acceptance)
+                    }
                 }
             }
         switch place {
@@ -127,9 +134,10 @@ struct Listener: Service {
     }
 
     private func initialise(
-        _ channel: any Channel, implicitTLS: Bool, _ acceptance: AsyncStream<Session>.Continuation
+        _ channel: any Channel, _ origin: ConnectionOrigin, implicitTLS: Bool,
+        _ acceptance: AsyncStream<Session>.Continuation
     ) throws {
-        let address = channel.remoteAddress?.ipAddress ?? "unix"
+        let address = origin.address.isEmpty ? "unix" : origin.address
         let admission = gauge.admit(address)
         guard admission == .admitted else {
             SessionMetrics.sessionsRefused.increment()
@@ -139,11 +147,9 @@ struct Listener: Service {
         }
         SessionMetrics.sessions.set(gauge.count)
         let session = Session(
-            channel: channel, clientAddress: address, implicitTLS: implicitTLS, services: services)
+            channel: channel, clientAddress: address, isProxied: origin.isProxied, implicitTLS: implicitTLS,
+            services: services)
         do {
-            if implicitTLS, let tls = services.tls {
-                try channel.pipeline.syncOperations.addHandler(TLSHandler(server: tls))
-            }
             try channel.pipeline.syncOperations.addHandler(SessionHandler(session))
         } catch {
             gauge.release(address)

@@ -22,6 +22,14 @@ struct IngressConfiguration: ServiceConfiguration {
         .path(
             "spool.directory", default: "spool",
             "The folder for messages too large for memory while they come in; the files have no name."),
+        .addresses(
+            "proxy.trusted", default: [],
+            "Addresses of the proxies that stand in front of this service and begin each connection with a PROXY header "
+                + "(version 1 or 2): from there the header is required and says where the client is, from anywhere else it "
+                + "is not interpreted. Unix sockets have no proxy."),
+        .duration(
+            "proxy.timeout", default: Timeouts().proxyHeader, in: .milliseconds(100) ... .seconds(60),
+            "How long a proxy may take to send the header."),
         .integer("event_loops", default: 0, in: 0...256, "Threads for connections; 0 means one a core."),
     ]
 
@@ -82,6 +90,7 @@ struct IngressConfiguration: ServiceConfiguration {
     var postmaster: String?
     var listeners: [(kind: ListenerKind, address: ListenAddress)]
     var certificate: (chain: String, key: String)?
+    var trustedProxies: [AddressRange]
     var spoolDirectory: String
     var eventLoops: Int
     var limits: Limits
@@ -107,6 +116,7 @@ struct IngressConfiguration: ServiceConfiguration {
         if certificate == nil, let (kind, _) = listeners.first(where: { $0.kind.isSubmission }) {
             throw values.error("\(kind.rawValue).listen", "submission needs TLS: expected tls.certificate and tls.key")
         }
+        trustedProxies = try values.addressRanges("proxy.trusted")
         spoolDirectory = try values.path("spool.directory")
         eventLoops = try values.integer("event_loops")
         limits = try Self.limits(values)
@@ -114,7 +124,8 @@ struct IngressConfiguration: ServiceConfiguration {
             idle: try values.duration("timeouts.idle"), linger: try values.duration("timeouts.linger"),
             question: try values.duration("timeouts.question"),
             acceptance: try values.duration("timeouts.acceptance"),
-            resolution: try values.duration("timeouts.resolution"))
+            resolution: try values.duration("timeouts.resolution"),
+            proxyHeader: try values.duration("proxy.timeout"))
     }
 
     private static func limits(_ values: ConfigurationValues) throws(ConfigurationError) -> Limits {

@@ -42,4 +42,6 @@ struct Timeouts: Sendable, Hashable {
     var acceptance = Duration.seconds(300)
     /// How long the directory's word that an address leads somewhere holds without a new question.
     var resolution = Duration.seconds(1)
+    /// For the PROXY header of a connection from a trusted proxy.
+    var proxyHeader = Duration.seconds(5)
 }

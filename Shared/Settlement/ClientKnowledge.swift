@@ -10,7 +10,9 @@ import ServiceRuntime
 ///   content after a 354 (RFC 5321, 4.1.1.4), a literal or DONE after a continuation (RFC 9051, 4.3 and 6.3.13). All
 ///   that can be pipelined (`.`, QUIT, MAIL, BDAT, the next IMAP command) proves nothing, however late it comes
 ///   (RFC 2920, 3.1).
-/// - The connection ends in order: the client ended it after all that we said was acknowledged, and no reset follows.
+/// - The connection ends in order: the client ended it after all that we said was acknowledged, and no reset follows. This
+///   holds only while nobody stands between: behind a proxy it is the proxy that acknowledges and ends, and the end of a
+///   connection says nothing (`ConnectionEndObserver`). A prompt that is answered says the same there as anywhere.
 ///
 /// Until then a repetition on another connection counts as one. To settle late, or never, is harmless to that rule: a
 /// receipt that is never settled expires.

@@ -6,6 +6,9 @@ import TransportSecurity
 public enum ConnectionEnd: String, Sendable, Hashable {
     /// The client said that it was done (FIN, or close_notify under TLS) and had acknowledged all that we had said.
     case orderly
+    /// The same, but of a connection that came through a proxy: it is the proxy that acknowledged what we had said, and the
+    /// client may never have got it.
+    case orderlyToProxy = "orderly-to-proxy"
     /// The client said that it was done while something of ours had not left, or had not arrived.
     case orderlyUnsent = "orderly-unsent"
     /// TLS ended without close_notify.
@@ -24,7 +27,13 @@ public enum ConnectionEnd: String, Sendable, Hashable {
 /// A system whose program closes a connection with octets of ours unread sends a reset, and one that gets octets of ours
 /// after the close does so too. So a FIN that comes when everything is acknowledged, and that no reset follows, is the
 /// word of a program that has read what we wrote.
+///
+/// A proxy breaks this chain: it takes our octets off the network, acknowledges them, and may lose them on its way to a
+/// client that is gone; and its FIN says that it has done with us, whatever the client did, even when TLS goes through it
+/// and the close_notify before it is the client's own. So a proxied connection never ends in order, and its receipts are
+/// settled by answered prompts alone, see ``ClientKnowledge``.
 public struct ConnectionEndObserver: Sendable {
+    private let isProxied: Bool
     private var inputEnd: TLSInputEnded?
     private var wasHeardAtEnd = false
     private var isReset = false
@@ -36,7 +45,9 @@ public struct ConnectionEndObserver: Sendable {
     private var unsentWrites = 0
 
     /// Of a connection that has just begun.
-    public init() {}
+    /// - Parameter isProxied: somebody else takes our octets from the network than who reads them, see
+    ///   `ConnectionOrigin.isProxied`.
+    public init(isProxied: Bool) { self.isProxied = isProxied }
 
     /// Octets are handed to the channel.
     public mutating func writeBegan() { unsentWrites += 1 }
@@ -74,15 +85,18 @@ public struct ConnectionEndObserver: Sendable {
         wasHeardAtEnd = unsentWrites == 0 && unacknowledged <= farewellOctets + (isOutputClosed ? 1 : 0)
     }
 
-    /// Whether the client had heard everything when it said that it was done.
-    public var hasEndedInOrder: Bool { inputEnd == .closeNotify && wasHeardAtEnd && !isReset && !isTimedOut }
+    /// Whether the client, as far as nobody stands between, had heard everything when it said that it was done. The only
+    /// ground on which an end settles anything.
+    public var hasEndedInOrder: Bool { end == .orderly }
 
     /// Final once the channel is inactive.
     public var end: ConnectionEnd {
         if isReset || inputEnd == .reset { return .reset }
         if isTimedOut { return .timedOut }
         switch inputEnd {
-        case .closeNotify: return wasHeardAtEnd ? .orderly : .orderlyUnsent
+        case .closeNotify:
+            guard wasHeardAtEnd else { return .orderlyUnsent }
+            return isProxied ? .orderlyToProxy : .orderly
         case .truncated: return .truncated
         case .reset: return .reset
         case nil: return .closedByServer

@@ -60,6 +60,19 @@ struct AccessProcessTests {
         }
     }
 
+    @Test("takes the client's address from a trusted proxy, and nothing without its header")
+    func proxy() async throws {
+        try await AccessHouse.run(adding: ["proxy:", "  trusted: [127.0.0.1]"]) { access in
+            let client = try await access.login(preface: ProxyHeaders.binary(from: [192, 0, 2, 7]))
+            #expect(access.sasl.clientAddresses.withLock { $0 } == ["192.0.2.7"])
+            await client.close()
+            let bare = try await IMAPClient(
+                try access.house.port("imap").address, on: MultiThreadedEventLoopGroup.singleton)
+            try await bare.send("a NOOP\r\n")
+            await #expect(throws: (any Error).self) { try await bare.line() }
+        }
+    }
+
     @Test("killed under load: sessions end, each APPEND that was answered is there once, and users come back")
     func killedUnderLoad() async throws {
         try await AccessHouse.run { access in

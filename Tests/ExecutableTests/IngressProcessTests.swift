@@ -56,6 +56,19 @@ struct IngressProcessTests {
         }
     }
 
+    @Test("takes the client's address from a trusted proxy, and nothing without its header")
+    func proxy() async throws {
+        try await IngressHouse.run(adding: ["proxy:", "  trusted: [\"2001:db8::/32\", 127.0.0.1]"]) { ingress in
+            let client = try await ingress.session("relay", preface: ProxyHeaders.line(from: "192.0.2.7"))
+            _ = try await client.deliver("Subject: x\r\n")
+            #expect(ingress.record.accepted.first?.request.client.address == "192.0.2.7")
+            await client.close()
+            let bare = try await SMTPClient.connect(try ingress.house.port("relay").address)
+            try await bare.send("EHLO client.example\r\n")
+            #expect(await bare.endsHere())
+        }
+    }
+
     @Test("answers each recipient by LMTP as content processing judged it")
     func lmtp() async throws {
         try await IngressHouse.run { ingress in

@@ -29,6 +29,8 @@ struct RefusedStartTests {
         (.ingress, "event_loops", ["event_loops: many"], "many"),
         (.ingress, "limits.message", ["limits:", "  message: -1"], "-1"),
         (.access, "threads", ["threads: 0"], "0"),
+        (.ingress, "proxy.trusted", ["proxy:", "  trusted: [\"10.0.0.1/8\"]"], "10.0.0.1/8"),
+        (.access, "proxy.trusted", ["proxy:", "  trusted: [\"::1\", \"balancer\"]"], "balancer"),
         (.access, "imap.listen", ["imap:", "  listen: [\"nowhere\"]"], "nowhere"),
         (.content, "limits.depth", ["limits:", "  depth: deep"], "deep"),
         (.authentication, "password.iterations", ["password:", "  iterations: 1"], "1"),

@@ -30,6 +30,7 @@ let package = Package(
         fuzzer("AddressFuzzer", ["SMTPSyntax", "MailMessage"]),
         fuzzer("IMAPFuzzer", ["IMAPSyntax"]),
         fuzzer("MIMEFuzzer", ["MailMessage"]),
+        fuzzer("ProxyFuzzer", ["ProxyProtocol"]),
         fuzzer("ContractFuzzer", ["Contracts", "Messaging"]),
     ]
 )

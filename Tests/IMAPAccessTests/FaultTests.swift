@@ -140,7 +140,7 @@ import Testing
             let port = try #require(server.plain.port)
             let listener = Listener(
                 places: [(.network(host: "127.0.0.1", port: port), false)], services: server.services,
-                eventLoops: TestServer.eventLoops)
+                proxies: server.listener.proxies, eventLoops: TestServer.eventLoops)
             await #expect {
                 try await listener.run()
             } throws: {

@@ -21,6 +21,7 @@ import Testing
         #expect(configuration.listeners.first?.address == .network(host: "0.0.0.0", port: 25))
         #expect(configuration.limits == Limits() && configuration.timeouts == Timeouts())
         #expect(configuration.certificate == nil && configuration.postmaster == nil)
+        #expect(configuration.trustedProxies.isEmpty)
     }
 
     @Test("Every key arrives where it belongs")
@@ -38,6 +39,7 @@ import Testing
               submissions: { listen: ["[::1]:2465"] }
               lmtp: { listen: ["unix:/run/lmtp.sock"] }
               tls: { certificate: \(file), key: \(file) }
+              proxy: { trusted: ["10.0.0.0/8", "::1"], timeout: 6s }
               spool: { directory: /var/spool/martlet }
               event_loops: 3
               limits:
@@ -68,7 +70,8 @@ import Testing
             configuration.timeouts
                 == Timeouts(
                     idle: .seconds(60), linger: .seconds(2), question: .seconds(3), acceptance: .seconds(4),
-                    resolution: .seconds(5)))
+                    resolution: .seconds(5), proxyHeader: .seconds(6)))
+        #expect(configuration.trustedProxies.map(\.description) == ["10.0.0.0/8", "::1/128"])
     }
 
     @Test(
@@ -79,6 +82,7 @@ import Testing
             ("tls: { certificate: \(#filePath) }", "tls.key"), ("tls: { key: \(#filePath) }", "tls.certificate"),
             ("tls: { certificate: /nowhere/cert.pem, key: /dev/null }", "tls.certificate"),
             ("relay: { listen: [\"nonsense\"] }", "relay.listen"), ("limits: { recipients: 0 }", "limits.recipients"),
+            ("proxy: { trusted: [10.0.0.0/33] }", "proxy.trusted"), ("proxy: { timeout: 0s }", "proxy.timeout"),
             ("limits: { memory: 1GB }", "limits.memory"), ("colour: blue", "colour"),
         ])
     func refused(line: String, key: String) {

@@ -1,6 +1,5 @@
 import Contracts
 import Messaging
-import NIOCore
 import SMTPSyntax
 import Testing
 import TransportSecurity
@@ -78,12 +77,5 @@ import TransportSecurity
         #expect(PeerRefusal(MessagingError(.overloaded)).failure == .overloaded)
         #expect(PeerRefusal(MessagingError(.denied)).failure == .misconfigured)
         #expect(PeerRefusal(CancellationError()).failure == .unavailable)
-    }
-
-    @Test("A client of IPv4 at a socket of IPv6 is known by its IPv4 address")
-    func mappedAddress() throws {
-        #expect(ClientEndpoint(try SocketAddress(ipAddress: "::ffff:192.0.2.1", port: 25)).address == "192.0.2.1")
-        #expect(ClientEndpoint(try SocketAddress(ipAddress: "2001:db8::1", port: 25)).address == "2001:db8::1")
-        #expect(ClientEndpoint(nil).address.isEmpty)
     }
 }

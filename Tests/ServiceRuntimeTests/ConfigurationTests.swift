@@ -17,6 +17,7 @@ private let keys: [ConfigurationKey] = [
     .path("spool", default: "spool", "Spool."),
     .readableFile("tls.certificate", default: "", "Certificate.", reloadable: true),
     .listen("relay.listen", default: ["0.0.0.0:25"], "SMTP."),
+    .addresses("proxy.trusted", default: ["127.0.0.1"], "Proxies."),
 ]
 
 private func load(
@@ -41,6 +42,7 @@ struct UsableConfigurationTests {
         #expect(try values.path("spool") == "/etc/martlet/spool")
         #expect(try values.file("tls.certificate") == nil)
         #expect(try values.listenAddresses("relay.listen") == [.network(host: "0.0.0.0", port: 25)])
+        #expect(try values.addressRanges("proxy.trusted").map(\.description) == ["127.0.0.1/32"])
     }
 
     @Test("Values are read from the service's own section, whatever the others hold")
@@ -61,6 +63,7 @@ struct UsableConfigurationTests {
                   - 10.0.0.2
               spool: /var/spool/martlet
               relay: { listen: ["[::]:2525", "unix:relay.sock", "systemd:smtp"] }
+              proxy: { trusted: [10.0.0.0/8, "2001:db8::/32"] }
             """
         ).section
         #expect(try values.text("hostname") == "mx.example.org")
@@ -74,6 +77,7 @@ struct UsableConfigurationTests {
             try values.listenAddresses("relay.listen") == [
                 .network(host: "::", port: 2_525), .unix(path: "/etc/martlet/relay.sock"), .activated(name: "smtp"),
             ])
+        #expect(try values.addressRanges("proxy.trusted").map(\.description) == ["10.0.0.0/8", "2001:db8::/32"])
     }
 
     @Test("The environment goes before the file, and the section before the top level")
@@ -179,6 +183,11 @@ struct UnusableConfigurationTests {
             yaml: "smtp-ingress: { relay: { listen: [\"25\"] } }",
             line: "m.yaml:1: smtp-ingress.relay.listen: expected a list of host:port, unix:PATH or systemd:NAME, "
                 + "found \"25\""),
+        Case(
+            yaml: "smtp-ingress:\n  proxy:\n    trusted: [10.0.0.0/8, 10.0.0.1/8]",
+            line:
+                "m.yaml:3: smtp-ingress.proxy.trusted: expected a list of addresses such as 192.0.2.1 and ranges such as "
+                + "10.0.0.0/8 or 2001:db8::/32, found \"10.0.0.1/8\""),
         Case(
             yaml: "smtp-ingress: { tls: { certificate: /nowhere/server.pem } }",
             line: "m.yaml:1: smtp-ingress.tls.certificate: expected a readable file, found \"/nowhere/server.pem\": "

@@ -123,7 +123,7 @@ import Testing
 
 extension Moment {
     /// So many microseconds by the clock, and one more since the machine's start.
-    fileprivate static func test(_ microseconds: Int64) -> Self {
+    static func test(_ microseconds: Int64) -> Self {
         Self(machine: 7, uptime: microseconds + 1, wallClock: microseconds)
     }
 }

@@ -1,3 +1,4 @@
+import Contracts
 import Testing
 import TransportSecurity
 
@@ -6,8 +7,10 @@ import TransportSecurity
 @Suite struct ConnectionEndTests {
     private struct Reset: Error {}
 
-    private func observer(_ change: (inout ConnectionEndObserver) -> Void) -> ConnectionEndObserver {
-        var observer = ConnectionEndObserver()
+    private func observer(
+        isProxied: Bool = false, _ change: (inout ConnectionEndObserver) -> Void
+    ) -> ConnectionEndObserver {
+        var observer = ConnectionEndObserver(isProxied: isProxied)
         change(&observer)
         return observer
     }
@@ -96,5 +99,47 @@ import TransportSecurity
             $0.inputEnded(.closeNotify, unacknowledged: 0)
         }
         #expect(failed.end == .orderlyUnsent)
+    }
+
+    @Test("What ends in order behind a proxy was heard by the proxy: nobody knows of the client, with TLS or without")
+    func proxied() {
+        let plain = observer(isProxied: true) {
+            $0.writeBegan()
+            $0.writeEnded(sent: true)
+            $0.inputEnded(.closeNotify, unacknowledged: 0)
+        }
+        #expect(plain.end == .orderlyToProxy && !plain.hasEndedInOrder)
+        let encrypted = observer(isProxied: true) {
+            $0.outputEnded(TLSOutputEnded(octets: 24))
+            $0.outputClosed()
+            $0.inputEnded(.closeNotify, unacknowledged: 25)
+        }
+        #expect(encrypted.end == .orderlyToProxy && !encrypted.hasEndedInOrder)
+    }
+
+    @Test("Every other end is the same behind a proxy")
+    func otherEndsProxied() {
+        #expect(observer(isProxied: true) { $0.inputEnded(.closeNotify, unacknowledged: 1) }.end == .orderlyUnsent)
+        #expect(observer(isProxied: true) { $0.inputEnded(.truncated, unacknowledged: 0) }.end == .truncated)
+        #expect(observer(isProxied: true) { $0.failed(Reset()) }.end == .reset)
+        #expect(observer(isProxied: true) { $0.timedOut() }.end == .timedOut)
+        #expect(observer(isProxied: true) { $0.outputClosed() }.end == .closedByServer)
+    }
+
+    @Test("A proxied connection that ends in order settles what a prompt was answered behind, and nothing else")
+    func proxiedKnowledge() {
+        func settled(isProxied: Bool) -> [[ReceiptKey]?] {
+            let receipts = (0..<2).map { number in ReceiptKey.with { $0.fingerprints = [.init([number])] } }
+            var knowledge = ClientKnowledge(at: .test(0))
+            knowledge.replied([receipts[0]])
+            knowledge.prompted(at: .test(1))
+            let answered = knowledge.promptAnswered()
+            knowledge.replied([receipts[1]])
+            let end = observer(isProxied: isProxied) { $0.inputEnded(.closeNotify, unacknowledged: 0) }
+            knowledge.inputEnded(inOrder: end.hasEndedInOrder)
+            return [answered?.receipts, knowledge.closed(inOrder: end.hasEndedInOrder)?.receipts]
+        }
+        #expect(settled(isProxied: false).map { $0?.count } == [1, 1])
+        #expect(settled(isProxied: true).map { $0?.count } == [1, nil])
     }
 }

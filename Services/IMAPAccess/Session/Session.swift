@@ -35,7 +35,7 @@ actor Session {
     var upload: AppendUpload?
     /// What the client surely knows of the answers to its APPENDs.
     var knowledge: ClientKnowledge
-    private var end = ConnectionEndObserver()
+    private var end: ConnectionEndObserver
     /// What the session ends with once the command in hand is answered.
     var farewell: StatusResponse?
 
@@ -48,13 +48,16 @@ actor Session {
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { channel.eventLoop.executor.asUnownedSerialExecutor() }
 
-    init(channel: any Channel, clientAddress: String, implicitTLS: Bool, services: SessionServices) {
+    init(
+        channel: any Channel, clientAddress: String, isProxied: Bool, implicitTLS: Bool, services: SessionServices
+    ) {
         self.channel = channel
         self.clientAddress = clientAddress
         self.services = services
         self.machine = SessionMachine(
             limits: services.limits, offersTLS: services.tls != nil, implicitTLS: implicitTLS)
         self.parser = CommandParser(limits: .unauthenticated)
+        self.end = ConnectionEndObserver(isProxied: isProxied)
         self.knowledge = ClientKnowledge(connection: id, at: .now)
         var logger = services.logger
         logger[metadataKey: "session"] = "\(id)"
@@ -186,7 +189,7 @@ actor Session {
 
     /// The channel is closed for good.
     func closed() {
-        settle(knowledge.closed(inOrder: end.end == .orderly))
+        settle(knowledge.closed(inOrder: end.hasEndedInOrder))
     }
 
     private func settle(_ settlement: Settlement?) {

@@ -1,6 +1,7 @@
 import Logging
 import NIOCore
 import NIOPosix
+import ProxyProtocol
 import ServiceLifecycle
 import Settlement
 import TransportSecurity
@@ -12,6 +13,9 @@ func makeServices(
 ) throws -> [any Service] {
     let metrics = IngressMetrics()
     let registry = SessionRegistry(limits: configuration.limits, metrics: metrics)
+    let proxies = ProxyGate(
+        trusting: { configuration.trustedProxies.contain($0) }, patience: configuration.timeouts.proxyHeader,
+        limit: configuration.limits.sessions, logger: logger)
     let mechanisms = MechanismCatalogue(sasl: peers.sasl, logger: logger)
     let resolutions = RecentResolutions(lifetime: configuration.timeouts.resolution)
     let threads = NIOThreadPool(numberOfThreads: 2)
@@ -30,7 +34,7 @@ func makeServices(
                 timeouts: configuration.timeouts, peers: peers, mechanisms: mechanisms, resolutions: resolutions,
                 settlements: settlements, tls: tls,
                 spool: SpoolArea(directory: configuration.spoolDirectory, threads: threads),
-                registry: registry, metrics: metrics, logger: logger),
+                registry: registry, proxies: proxies, metrics: metrics, logger: logger),
             address: address)
     }
     let ingress = IngressService(

@@ -53,11 +53,11 @@ struct Listener: Sendable {
             )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let pipeline = channel.pipeline.syncOperations
-                    if environment.settings.kind.hasImplicitTLS, let tls = environment.tls {
-                        try pipeline.addHandler(TLSHandler(server: tls))
+                    let tls = environment.settings.kind.hasImplicitTLS ? environment.tls : nil
+                    try environment.proxies.open(channel, below: tls.map { [TLSHandler(server: $0)] } ?? []) { origin in
+                        try channel.pipeline.syncOperations.addHandler(
+                            SessionHandler(environment: environment, channel: channel, origin: origin))
                     }
-                    try pipeline.addHandler(SessionHandler(environment: environment, channel: channel))
                 }
             }
         if isNetwork {

@@ -1,5 +1,6 @@
 import Logging
 import NIOCore
+import ProxyProtocol
 import Settlement
 import TransportSecurity
 
@@ -14,6 +15,7 @@ struct SessionEnvironment: Sendable {
     var tls: TLSContext?
     var spool: SpoolArea
     var registry: SessionRegistry
+    var proxies: ProxyGate
     var metrics: IngressMetrics
     var logger: Logger
 }

@@ -1,6 +1,7 @@
 import Contracts
 import Logging
 import NIOCore
+import ProxyProtocol
 import SMTPSyntax
 import ServiceRuntime
 import Settlement
@@ -20,7 +21,7 @@ final class SessionHandler: ChannelInboundHandler {
     var machine: SessionMachine
     private var inbound = ByteBuffer()
     private var context: ChannelHandlerContext?
-    private var end = ConnectionEndObserver()
+    private var end: ConnectionEndObserver
     /// What the client surely knows of our replies.
     var knowledge = ClientKnowledge(at: .now)
     private var spool: MessageSpool?
@@ -40,10 +41,11 @@ final class SessionHandler: ChannelInboundHandler {
     private var lastHeard = NIODeadline.now()
     private var isAwaitingClient = true
 
-    init(environment: SessionEnvironment, channel: any Channel) {
+    init(environment: SessionEnvironment, channel: any Channel, origin: ConnectionOrigin) {
         self.environment = environment
         self.channel = channel
-        client = ClientEndpoint(channel.remoteAddress)
+        client = ClientEndpoint(address: origin.address, port: origin.port)
+        end = ConnectionEndObserver(isProxied: origin.isProxied)
         machine = SessionMachine(settings: environment.settings, mechanisms: environment.mechanisms.mechanisms)
         executor = EventLoopTaskExecutor(channel.eventLoop)
     }
@@ -145,7 +147,7 @@ final class SessionHandler: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         idleTimer?.cancel()
-        settle(knowledge.closed(inOrder: end.end == .orderly))
+        settle(knowledge.closed(inOrder: end.hasEndedInOrder))
         machine.disconnected()
         isClosing = true
         spool = nil

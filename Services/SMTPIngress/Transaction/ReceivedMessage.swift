@@ -1,24 +1,11 @@
 import Contracts
 import Messaging
-import NIOCore
 
 /// What is known of a client besides what it says.
 struct ClientEndpoint: Sendable, Hashable {
     /// Textual network address; empty for a Unix socket.
     var address: String
     var port: UInt16
-
-    init(address: String, port: UInt16) {
-        self.address = address
-        self.port = port
-    }
-
-    init(_ address: SocketAddress?) {
-        let text = address?.ipAddress ?? ""
-        // A client of IPv4 at a socket of IPv6 is the same client (RFC 4291, 2.5.5.2).
-        self.address = text.hasPrefix("::ffff:") && text.contains(".") ? String(text.dropFirst(7)) : text
-        port = address?.port.flatMap(UInt16.init(exactly:)) ?? 0
-    }
 }
 
 extension SessionMachine {

@@ -24,6 +24,8 @@ public struct ConfigurationKey: Sendable {
         case readableFile
         /// A list of places to listen at, see ``ListenAddress``.
         case listen
+        /// A list of network addresses and ranges of them, see ``AddressRange``.
+        case addresses
     }
 
     /// Dotted name below the service's section, for example `tls.certificate`.
@@ -132,6 +134,11 @@ extension ConfigurationKey {
     public static func listen(_ name: String, default addresses: [String], _ meaning: String) -> Self {
         Self(name: name, kind: .listen, defaults: addresses, meaning: meaning)
     }
+
+    /// Network addresses and ranges of them.
+    public static func addresses(_ name: String, default ranges: [String], _ meaning: String) -> Self {
+        Self(name: name, kind: .addresses, defaults: ranges, meaning: meaning)
+    }
 }
 
 extension ConfigurationKey.Kind {
@@ -154,13 +161,14 @@ extension ConfigurationKey.Kind {
         case .path: "a path"
         case .readableFile: "a readable file"
         case .listen: "a list of host:port, unix:PATH or systemd:NAME"
+        case .addresses: "a list of addresses such as 192.0.2.1 and ranges such as 10.0.0.0/8 or 2001:db8::/32"
         }
     }
 
     /// Whether the value is written as a list.
     public var isList: Bool {
         switch self {
-        case .list, .listen: true
+        case .list, .listen, .addresses: true
         case .text, .integer, .boolean, .duration, .octets, .choice, .path, .readableFile: false
         }
     }

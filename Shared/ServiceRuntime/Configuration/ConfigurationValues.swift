@@ -12,6 +12,7 @@ public struct ConfigurationValues: Sendable {
         case list([String])
         case path(String)
         case listen([ListenAddress])
+        case addresses([AddressRange])
     }
 
     /// One value and where it comes from.
@@ -85,6 +86,12 @@ public struct ConfigurationValues: Sendable {
     public func listenAddresses(_ name: String) throws(ConfigurationError) -> [ListenAddress] {
         guard case .listen(let addresses) = try value(name) else { throw undeclared(name) }
         return addresses
+    }
+
+    /// The ranges of network addresses.
+    public func addressRanges(_ name: String) throws(ConfigurationError) -> [AddressRange] {
+        guard case .addresses(let ranges) = try value(name) else { throw undeclared(name) }
+        return ranges
     }
 
     private func value(_ name: String) throws(ConfigurationError) -> Value {

@@ -47,6 +47,15 @@ extension ConfigurationKey.Kind {
                 addresses.append(address.relative(to: folder))
             }
             return .success(.listen(addresses))
+        case .addresses:
+            var ranges: [AddressRange] = []
+            for text in texts {
+                guard let range = AddressRange(text) else {
+                    return .failure(ValueProblem(found: "found \"\(text)\""))
+                }
+                ranges.append(range)
+            }
+            return .success(.addresses(ranges))
         }
     }
 

@@ -13,8 +13,10 @@ struct AccessHouse: Sendable {
     let authentication: StubService
     private let process: Mutexed<RunningExecutable>
 
-    static func run(_ body: (AccessHouse) async throws -> Void) async throws {
+    /// - Parameter lines: more lines of its section of the configuration.
+    static func run(adding lines: [String] = [], _ body: (AccessHouse) async throws -> Void) async throws {
         try await House.run { house in
+            house.configuration.withLock { $0.sections[Executable.access.service, default: []] += lines }
             let (store, sasl) = (MemoryStore(), MemorySasl())
             let storage = try house.stub(.storage, [MailStoreServer(store)])
             let content = try house.stub(.content, [AcceptanceServer(store)], handlers: .concurrent)
@@ -41,18 +43,19 @@ struct AccessHouse: Sendable {
     }
 
     /// A client that has read the greeting; waits for the port to be served.
-    func connect(_ listener: String) async throws -> IMAPClient {
+    func connect(_ listener: String, preface: [UInt8] = []) async throws -> IMAPClient {
         let address = try house.port(listener).address
         let client = try await eventually("somebody at \(listener)") {
-            try? await IMAPClient(address, on: MultiThreadedEventLoopGroup.singleton, tls: listener == "imaps")
+            try? await IMAPClient(
+                address, on: MultiThreadedEventLoopGroup.singleton, tls: listener == "imaps", preface: preface)
         }
         _ = try await client.line()
         return client
     }
 
     /// A client that has logged in over TLS.
-    func login() async throws -> IMAPClient {
-        let client = try await connect("imaps")
+    func login(preface: [UInt8] = []) async throws -> IMAPClient {
+        let client = try await connect("imaps", preface: preface)
         try await client.ok("LOGIN \(MemorySasl.address) \"\(MemorySasl.password)\"")
         return client
     }

@@ -17,10 +17,13 @@ struct IngressHouse: Sendable {
     /// - Parameters:
     ///   - gate: is waited for by content processing before each answer.
     ///   - isAlone: the peers are not there yet.
+    ///   - lines: more lines of its section of the configuration.
     static func run(
-        gate: Gate? = nil, isAlone: Bool = false, _ body: (IngressHouse) async throws -> Void
+        gate: Gate? = nil, isAlone: Bool = false, adding lines: [String] = [],
+        _ body: (IngressHouse) async throws -> Void
     ) async throws {
         try await House.run { house in
+            house.configuration.withLock { $0.sections[Executable.ingress.service, default: []] += lines }
             let record = PeerRecord()
             let storage = try house.stub(.storage, [DirectoryServer(RecordingDirectory(record: record))])
             let content = try house.stub(
@@ -47,10 +50,10 @@ struct IngressHouse: Sendable {
     func startPeers() throws { for stub in [storage, content, authentication] { try stub.start() } }
 
     /// A session that has been greeted and has greeted, over TLS where users submit; waits for the port to be served.
-    func session(_ listener: String) async throws -> SMTPClient {
+    func session(_ listener: String, preface: [UInt8] = []) async throws -> SMTPClient {
         let address = try house.port(listener).address
         let client = try await eventually("somebody at \(listener)") {
-            try? await SMTPClient.connect(address, implicitTLS: listener == "submissions")
+            try? await SMTPClient.connect(address, implicitTLS: listener == "submissions", preface: preface)
         }
         if listener == "submissions" { _ = try await client.handshake() }
         _ = try await client.reply()

@@ -4,6 +4,7 @@ import Logging
 import Messaging
 import NIOCore
 import NIOPosix
+import ProxyProtocol
 import ServiceLifecycle
 import Settlement
 import TestSupport
@@ -30,7 +31,8 @@ struct TestServer: Sendable {
 
     /// Runs `body` against a server of its own, then checks that nothing of any session is left.
     static func run(
-        limits: Limits = Limits(), _ body: @escaping @Sendable (TestServer) async throws -> Void
+        limits: Limits = Limits(), trustsProxies: Bool = false,
+        _ body: @escaping @Sendable (TestServer) async throws -> Void
     ) async throws {
         let (store, sasl) = (MemoryStore(), MemorySasl())
         let pair = try MessagingPair.inproc(
@@ -51,7 +53,12 @@ struct TestServer: Sendable {
         let listener = Listener(
             places: [
                 (.network(host: "127.0.0.1", port: 0), false), (.network(host: "127.0.0.1", port: 0), true),
-            ], services: services, eventLoops: eventLoops
+            ], services: services,
+            // Who connects in a test is its proxy, or nobody is.
+            proxies: ProxyGate(
+                trusting: { _ in trustsProxies }, patience: limits.proxyHeaderTimeout, limit: limits.sessions,
+                logger: .quiet),
+            eventLoops: eventLoops
         ) { bound.yield($0) }
         let group = ServiceGroup(services: [services.settlements, listener], logger: .quiet)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
@@ -84,15 +91,15 @@ struct TestServer: Sendable {
     }
 
     /// A client that has read the greeting.
-    func connect() async throws -> IMAPClient {
-        let client = try await IMAPClient(plain, on: Self.eventLoops)
+    func connect(preface: [UInt8] = []) async throws -> IMAPClient {
+        let client = try await IMAPClient(plain, on: Self.eventLoops, preface: preface)
         _ = try await client.line()
         return client
     }
 
     /// A client that has logged in, over implicit TLS.
-    func login() async throws -> IMAPClient {
-        let client = try await IMAPClient(secure, on: Self.eventLoops, tls: true)
+    func login(preface: [UInt8] = []) async throws -> IMAPClient {
+        let client = try await IMAPClient(secure, on: Self.eventLoops, tls: true, preface: preface)
         _ = try await client.line()
         _ = try await client.ok("LOGIN \(MemorySasl.address) \"\(MemorySasl.password)\"")
         return client

@@ -3,6 +3,7 @@ import Logging
 import Messaging
 import NIOCore
 import NIOPosix
+import ProxyProtocol
 import ServiceLifecycle
 import Settlement
 import Synchronization
@@ -23,12 +24,14 @@ final class Ingress: Sendable {
     let service: IngressService
     let spool: TemporaryDirectory
     let registry: SessionRegistry
+    let proxies: ProxyGate
     private let sending: (group: ServiceGroup, task: Task<Void, any Error>)
     private let port: Mutex<[ListenerKind: SocketAddress]>
 
     static func start(
         _ kinds: [ListenerKind] = [.relay], limits: Limits = Limits(), timeouts: Timeouts = Timeouts(),
-        gate: Gate? = nil, spoolDirectory: String? = nil, addresses: [ListenerKind: String] = [:]
+        gate: Gate? = nil, spoolDirectory: String? = nil, addresses: [ListenerKind: String] = [:],
+        trustsProxies: Bool = false
     ) async throws -> Ingress {
         let record = PeerRecord()
         let pair = try MessagingPair.inproc(
@@ -40,7 +43,7 @@ final class Ingress: Sendable {
             ], handlers: .concurrent)
         return try await Ingress(
             kinds, limits: limits, timeouts: timeouts, record: record, pair: pair, spoolDirectory: spoolDirectory,
-            addresses: addresses)
+            addresses: addresses, trustsProxies: trustsProxies)
     }
 
     /// With peers elsewhere.
@@ -53,7 +56,8 @@ final class Ingress: Sendable {
 
     private init(
         _ kinds: [ListenerKind], limits: Limits, timeouts: Timeouts, record: PeerRecord, pair: MessagingPair,
-        spoolDirectory: String?, addresses: [ListenerKind: String], peer: PeerClient? = nil
+        spoolDirectory: String?, addresses: [ListenerKind: String], trustsProxies: Bool = false,
+        peer: PeerClient? = nil
     ) async throws {
         let peer = peer ?? pair.client
         self.record = record
@@ -70,6 +74,10 @@ final class Ingress: Sendable {
         let metrics = IngressMetrics()
         let registry = SessionRegistry(limits: limits, metrics: metrics)
         self.registry = registry
+        // Who connects in a test is its proxy, or nobody is.
+        let proxies = ProxyGate(
+            trusting: { _ in trustsProxies }, patience: timeouts.proxyHeader, limit: limits.sessions, logger: .quiet)
+        self.proxies = proxies
         let resolutions = RecentResolutions(lifetime: timeouts.resolution)
         let threads = NIOThreadPool(numberOfThreads: 2)
         threads.start()
@@ -83,6 +91,7 @@ final class Ingress: Sendable {
                     timeouts: timeouts, peers: peers,
                     mechanisms: MechanismCatalogue(sasl: peers.sasl, logger: .quiet), resolutions: resolutions,
                     settlements: settlements, tls: Certificate.context, spool: area, registry: registry,
+                    proxies: proxies,
                     metrics: metrics, logger: .quiet),
                 address: .init(addresses[kind] ?? "127.0.0.1:0") ?? .network(host: "127.0.0.1", port: 0))
         }
@@ -99,13 +108,13 @@ final class Ingress: Sendable {
         return address
     }
 
-    func connect(_ kind: ListenerKind = .relay) async throws -> SMTPClient {
-        try await SMTPClient.connect(try address(kind), implicitTLS: kind.hasImplicitTLS)
+    func connect(_ kind: ListenerKind = .relay, preface: [UInt8] = []) async throws -> SMTPClient {
+        try await SMTPClient.connect(try address(kind), implicitTLS: kind.hasImplicitTLS, preface: preface)
     }
 
     /// A client that has been greeted and has greeted.
-    func greeted(_ kind: ListenerKind = .relay) async throws -> SMTPClient {
-        let client = try await connect(kind)
+    func greeted(_ kind: ListenerKind = .relay, preface: [UInt8] = []) async throws -> SMTPClient {
+        let client = try await connect(kind, preface: preface)
         _ = try await client.reply()
         _ = try await client.command(kind.isLMTP ? "LHLO client.example" : "EHLO client.example")
         return client

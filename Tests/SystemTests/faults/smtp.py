@@ -4,7 +4,7 @@ import base64
 import dataclasses
 import ssl
 
-from .wire import Connection, Lost
+from .wire import Connection, Lost, Proxy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,10 +46,10 @@ class SMTPSession(Connection):
     """A session after its greeting and EHLO (LHLO)."""
 
     def __init__(self, port: int, *, timeout: float = 30, is_lmtp: bool = False, tls: ssl.SSLContext | None = None,
-                 starts_tls: bool = False, login: dict | None = None) -> None:
+                 starts_tls: bool = False, login: dict | None = None, proxy: Proxy | None = None) -> None:
         self.is_lmtp = is_lmtp
         self.is_quit_said = False
-        super().__init__(port, timeout, None if starts_tls else tls)
+        super().__init__(port, timeout, None if starts_tls else tls, proxy)
         try:
             self.expect(220, self.reply())
             self._greet()

@@ -1,5 +1,6 @@
 """A client's connection: it can end in order, by reset, or without having heard what was said."""
 
+import dataclasses
 import os
 import select
 import socket
@@ -29,20 +30,32 @@ def reset(raw: socket.socket) -> None:
     raw.close()
 
 
+@dataclasses.dataclass(frozen=True)
+class Proxy:
+    """A connection's other end is a proxy, which has an address of its own and says first who its client is."""
+
+    address: str
+    header: bytes
+
+
 class Connection:
     """Lines and octets over TCP to loopback, with or without TLS. Whatever fails is `Lost`."""
 
-    def __init__(self, port: int, timeout: float = 30, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, port: int, timeout: float = 30, tls: ssl.SSLContext | None = None,
+                 proxy: Proxy | None = None) -> None:
         self.opened_at = time.monotonic()
         self.timeout = timeout
         self._buffer = b""
         self.is_closed = False
         try:
-            self.raw: socket.socket | ssl.SSLSocket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+            self.raw: socket.socket | ssl.SSLSocket = socket.create_connection(
+                ("127.0.0.1", port), timeout=timeout, source_address=(proxy.address, 0) if proxy else None)
         except OSError as error:
             raise Lost(f"no connection: {error}") from error
         self.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.local_port = self.raw.getsockname()[1]
+        if proxy:
+            self.send(proxy.header)
         if tls:
             self.start_tls(tls)
 

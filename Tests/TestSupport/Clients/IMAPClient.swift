@@ -8,13 +8,17 @@ package final class IMAPClient: Sendable {
     package let channel: any Channel
     private let reader: ClientReader
 
-    package init(_ address: SocketAddress, on group: any EventLoopGroup, tls: Bool = false) async throws {
+    /// - Parameter preface: octets that are sent before anything else, in clear: what a proxy in front says.
+    package init(
+        _ address: SocketAddress, on group: any EventLoopGroup, tls: Bool = false, preface: [UInt8] = []
+    ) async throws {
         let reader = ClientReader()
         self.reader = reader
         channel = try await ClientBootstrap(group: group)
             .channelOption(.autoRead, value: true)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(PrefaceHandler(preface))
                     if tls {
                         try channel.pipeline.syncOperations.addHandler(
                             TLSHandler(client: Self.insecure(), serverName: "localhost"))

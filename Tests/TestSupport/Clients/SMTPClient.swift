@@ -15,7 +15,10 @@ package final class SMTPClient {
 
     package struct Ended: Error {}
 
-    package static func connect(_ address: SocketAddress, implicitTLS: Bool = false) async throws -> SMTPClient {
+    /// - Parameter preface: octets that are sent before anything else, in clear: what a proxy in front says.
+    package static func connect(
+        _ address: SocketAddress, implicitTLS: Bool = false, preface: [UInt8] = []
+    ) async throws -> SMTPClient {
         let (replies, continuation) = AsyncThrowingStream.makeStream(of: Reply.self)
         let (handshakes, completed) = AsyncStream.makeStream(of: TLSHandshakeCompleted.self)
         let tls = try TLSContext(client: TLSClientConfiguration(trust: .insecure))
@@ -25,6 +28,7 @@ package final class SMTPClient {
             .channelOption(.allowRemoteHalfClosure, value: true)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(PrefaceHandler(preface))
                     if implicitTLS {
                         try channel.pipeline.syncOperations.addHandler(
                             TLSHandler(client: tls, serverName: "mx.example.test"))

@@ -7,6 +7,8 @@ import Synchronization
 package final class MemorySasl: Sasl, Sendable {
     package let fault = Mutex<MessagingError?>(nil)
     package let bindings = Mutex<[String]>([])
+    /// From which addresses exchanges were begun.
+    package let clientAddresses = Mutex<[String]>([])
     package static let address = "alice@example.test"
     package static let password = "correct horse"
 
@@ -24,6 +26,7 @@ package final class MemorySasl: Sasl, Sendable {
     package func start(_ request: SaslStartRequest, _ context: CallContext) async throws -> SaslStepReply {
         if let fault = fault.withLock({ $0 }) { throw fault }
         bindings.withLock { $0 = request.channelBindings.map(\.type) }
+        clientAddresses.withLock { $0.append(request.clientAddress) }
         var reply = SaslStepReply()
         switch request.mechanism {
         case "PLAIN" where !request.overTls:

@@ -21,6 +21,8 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         package var calls: [String: Int] = [:]
         package var octetsInFlight = 0
         package var abandonedUploads = 0
+        /// Who appended, one message after another.
+        package var appendClients: [ClientConnection] = []
         /// The connections that messages were appended by, and how many of their receipts are settled.
         package var connections: Set<Data> = []
         package var settledReceipts = 0
@@ -366,6 +368,7 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         parsed.date = request.internalDate == 0 ? 1_704_067_200_000_000 : request.internalDate
         let message = parsed
         return try call("appendCommit") { state in
+            state.appendClients.append(request.client)
             var reply = AppendReply()
             guard let index = state.index(of: request.mailboxName) else {
                 reply.outcome = .noSuchMailbox
