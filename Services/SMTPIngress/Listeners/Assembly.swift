@@ -15,6 +15,7 @@ func makeServices(
     let mechanisms = MechanismCatalogue(sasl: peers.sasl, logger: logger)
     let resolutions = RecentResolutions(lifetime: configuration.timeouts.resolution)
     let settlements = SettlementSender(to: peers.delivery, logger: logger)
+    let checkpoints = Checkpoints(limits: configuration.limits.checkpoints)
     let threads = NIOThreadPool(numberOfThreads: 2)
     threads.start()
     let group = MultiThreadedEventLoopGroup(
@@ -27,7 +28,7 @@ func makeServices(
                     limits: configuration.limits, postmaster: configuration.postmaster),
                 timeouts: configuration.timeouts, peers: peers, mechanisms: mechanisms, resolutions: resolutions,
                 settlements: settlements, tls: tls,
-                spool: SpoolArea(directory: configuration.spoolDirectory, threads: threads),
+                spool: SpoolArea(directory: configuration.spoolDirectory, threads: threads), checkpoints: checkpoints,
                 registry: registry, metrics: metrics, logger: logger),
             address: address)
     }
@@ -35,5 +36,5 @@ func makeServices(
         listeners: listeners, inherited: inherited, group: group, registry: registry, threads: threads,
         logger: logger, whenListening: whenListening)
     // The last in the list ends first: what its sessions settle at their end is still sent.
-    return [settlements, mechanisms, ingress]
+    return [settlements, mechanisms, checkpoints, ingress]
 }

@@ -13,6 +13,7 @@ struct SessionEnvironment: Sendable {
     var settlements: SettlementSender
     var tls: TLSContext?
     var spool: SpoolArea
+    var checkpoints: Checkpoints
     var registry: SessionRegistry
     var metrics: IngressMetrics
     var logger: Logger

@@ -23,12 +23,14 @@ final class Ingress: Sendable {
     let service: IngressService
     let spool: TemporaryDirectory
     let registry: SessionRegistry
+    let checkpoints: Checkpoints
     private let sending: (group: ServiceGroup, task: Task<Void, any Error>)
     private let port: Mutex<[ListenerKind: SocketAddress]>
 
     static func start(
         _ kinds: [ListenerKind] = [.relay], limits: Limits = Limits(), timeouts: Timeouts = Timeouts(),
-        gate: Gate? = nil, spoolDirectory: String? = nil, addresses: [ListenerKind: String] = [:]
+        gate: Gate? = nil, spoolDirectory: String? = nil, addresses: [ListenerKind: String] = [:],
+        clock: @escaping @Sendable () -> NIODeadline = { .now() }
     ) async throws -> Ingress {
         let record = PeerRecord()
         let pair = try MessagingPair.inproc(
@@ -40,7 +42,7 @@ final class Ingress: Sendable {
             ], handlers: .concurrent)
         return try await Ingress(
             kinds, limits: limits, timeouts: timeouts, record: record, pair: pair, spoolDirectory: spoolDirectory,
-            addresses: addresses)
+            addresses: addresses, clock: clock)
     }
 
     /// With peers elsewhere.
@@ -53,7 +55,8 @@ final class Ingress: Sendable {
 
     private init(
         _ kinds: [ListenerKind], limits: Limits, timeouts: Timeouts, record: PeerRecord, pair: MessagingPair,
-        spoolDirectory: String?, addresses: [ListenerKind: String], peer: PeerClient? = nil
+        spoolDirectory: String?, addresses: [ListenerKind: String], peer: PeerClient? = nil,
+        clock: @escaping @Sendable () -> NIODeadline = { .now() }
     ) async throws {
         let peer = peer ?? pair.client
         self.record = record
@@ -68,6 +71,8 @@ final class Ingress: Sendable {
         let metrics = IngressMetrics()
         let registry = SessionRegistry(limits: limits, metrics: metrics)
         self.registry = registry
+        let checkpoints = Checkpoints(limits: limits.checkpoints, clock: clock)
+        self.checkpoints = checkpoints
         let resolutions = RecentResolutions(lifetime: timeouts.resolution)
         let threads = NIOThreadPool(numberOfThreads: 2)
         threads.start()
@@ -80,8 +85,8 @@ final class Ingress: Sendable {
                         limits: limits),
                     timeouts: timeouts, peers: peers,
                     mechanisms: MechanismCatalogue(sasl: peers.sasl, logger: .quiet), resolutions: resolutions,
-                    settlements: settlements, tls: Certificate.context, spool: area, registry: registry,
-                    metrics: metrics, logger: .quiet),
+                    settlements: settlements, tls: Certificate.context, spool: area, checkpoints: checkpoints,
+                    registry: registry, metrics: metrics, logger: .quiet),
                 address: .init(addresses[kind] ?? "127.0.0.1:0") ?? .network(host: "127.0.0.1", port: 0))
         }
         service = IngressService(
