@@ -18,17 +18,31 @@ import TransportSecurity
     }
 
     @Test("A conversation of random commands never traps, and answers every one until it ends")
-    func noise() {
+    func noise() throws {
         var generator = SystemRandomNumberGenerator()
         let lines = [
-            "EHLO x", "HELO x", "LHLO x", "MAIL FROM:<a@b>", "MAIL FROM:<>", "RCPT TO:<bob@example.test>",
+            "EHLO x", "HELO x", "LHLO x", "MAIL FROM:<a@b>", "MAIL FROM:<>",
+            "MAIL FROM:<> TRANSID=<1@c>", "RCPT TO:<bob@example.test>",
             "RCPT TO:<nobody@example.test>", "RCPT TO:<away@example.test>", "DATA", ".", "text", "BDAT 4",
             "BDAT 0 LAST",
             "RSET", "NOOP", "STARTTLS", "AUTH PLAIN", "AUTH LOGIN", "*", "bob", "QUIT x", "VRFY x", "a\nb", "\r",
         ]
+        let recipients = [Transaction.Recipient(forwardPath: "bob@example.test", targets: [Target()])]
+        var whole = Transaction(reversePath: .null, parameters: MailParameters())
+        whole.recipients = recipients
+        let checkpoints: [Checkpoint] = try [
+            .content(InterruptedTransaction(id: .next(), recipients: recipients, content: .empty)),
+            .handedOver(
+                HandedOverTransaction(
+                    whole, octets: 5,
+                    key: CheckpointKey(
+                        greeting: "x", transid: #require(TransID("<1@c>")), address: "", accountID: nil,
+                        listener: .relay), connection: .next())),
+        ]
         for _ in 0..<300 {
             var run = MachineRun(kind: ListenerKind.allCases.randomElement(using: &generator) ?? .relay)
             for _ in 0..<60 {
+                run.checkpoint = checkpoints.randomElement(using: &generator)
                 run.send((lines.randomElement(using: &generator) ?? "") + "\r\n")
                 if case .handshaking = run.machine.phase {
                     run.machine.tlsEstablished(MachineRun.someTLS)

@@ -60,8 +60,8 @@ final class Checkpoints: Service {
             }
         }
 
-        mutating func expire(before oldest: NIODeadline) {
-            while let key = self.oldest(), let entry = entries[key], entry.at <= oldest { remove(key) }
+        mutating func expire(after keep: Duration, at now: NIODeadline) {
+            while let key = oldest(), let entry = entries[key], entry.at + TimeAmount(keep) <= now { remove(key) }
         }
     }
 
@@ -88,7 +88,7 @@ final class Checkpoints: Service {
         guard limits.keep > .zero, memory <= limits.memoryOctets, disk <= limits.diskOctets else { return }
         let now = clock()
         state.withLock { state in
-            state.expire(before: now - TimeAmount(limits.keep))
+            state.expire(after: limits.keep, at: now)
             if let present = state.entries[key], checkpoint.id < present.checkpoint.id { return }
             state.remove(key)
             state.inserted += 1
@@ -118,7 +118,7 @@ final class Checkpoints: Service {
     ) -> Checkpoint? {
         let now = clock()
         return state.withLock { state in
-            state.expire(before: now - TimeAmount(limits.keep))
+            state.expire(after: limits.keep, at: now)
             guard let entry = state.entries[key], entry.envelope.isContinued(by: envelope) else { return nil }
             switch entry.checkpoint {
             case .content: state.remove(key)
@@ -162,6 +162,6 @@ final class Checkpoints: Service {
     /// Lets go of what is too old now.
     func expire() {
         let now = clock()
-        state.withLock { $0.expire(before: now - TimeAmount(limits.keep)) }
+        state.withLock { $0.expire(after: limits.keep, at: now) }
     }
 }
