@@ -33,6 +33,7 @@ enum Replies {
     static let tooManySessions = Reply(421, "4.3.2", "Too many connections; try later")
     static let tooManySessionsFromAddress = Reply(421, "4.7.0", "Too many connections from your address")
     static let idleTooLong = Reply(421, "4.4.2", "Idle for too long; closing connection")
+    static let goesOnElsewhere = Reply(421, "4.4.2", "The transaction goes on elsewhere; closing connection")
     static let shuttingDown = Reply(421, "4.3.2", "Service is shutting down; closing connection")
 
     // MARK: MAIL

@@ -188,6 +188,48 @@ import Testing
         await ingress.stop()
     }
 
+    @Test(
+        "A connection that nobody told that its client is lost lets go of the transaction", arguments: [1_000, 900_000])
+    func demanded(octets: Int) async throws {
+        let ingress = try await Ingress.start([.relay, .submissions])
+        let text = ReceivingTests.text(octets: octets)
+        let first = try await Self.open("<1@c>", ingress)
+        #expect(try await first.command("DATA").code == 354)
+        try await first.send(text + "half a li")
+        // Whoever says anything else in MAIL disturbs nobody.
+        for parameters in [" SIZE=5", " BODY=8BITMIME"] {
+            let (other, reply) = try await Self.again("<1@c>", ingress, parameters: parameters)
+            #expect(reply.code == 250)
+            await other.close()
+        }
+        #expect(ingress.checkpoints.count == 0)
+        let (second, reply) = try await Self.again("<1@c>", ingress)
+        let offset = try #require(reply.restartOffset)
+        #expect(offset <= text.utf8.count)
+        #expect(try await first.code() == "421 4.4.2")
+        #expect(await first.endsHere())
+        #expect(try await second.command("DATA").code == 354)
+        try await second.send(String(decoding: Array(text.utf8)[offset...], as: UTF8.self) + "half a line\r\n.\r\n")
+        #expect(try await second.code() == "250 2.0.0")
+        #expect(ingress.record.accepted.map { String(buffer: $0.message) } == [text + "half a line\r\n"])
+        await first.close()
+        await second.close()
+        await ingress.stop()
+    }
+
+    @Test("Before its content a transaction has nothing to go on with: each connection keeps its own")
+    func demandedEarly() async throws {
+        let ingress = try await Ingress.start()
+        let first = try await Self.open("<1@c>", ingress)
+        let second = try await Self.open("<1@c>", ingress)
+        for client in [first, second] {
+            #expect(try await client.command("BDAT 3 LAST\r\na").code == 250)
+            try await Self.quit(client)
+        }
+        #expect(ingress.record.accepted.count == 2)
+        await ingress.stop()
+    }
+
     @Test("One that went on and was cut off before it sent anything goes on once more, until it is given up")
     func twice() async throws {
         let ingress = try await Ingress.start()

@@ -72,6 +72,33 @@ import TransportSecurity
         #expect(lmtp.machine.protocolName(isInternational: true) == "UTF8LMTPS")
     }
 
+    @Test("A transaction's name is its client's: what it called itself, where it is, who it proved to be, by which door")
+    func checkpointKeys() throws {
+        let client = ClientEndpoint(address: "192.0.2.1", port: 4_242)
+        func key(_ run: MachineRun, at client: ClientEndpoint) throws -> CheckpointKey {
+            var parameters = MailParameters()
+            parameters.transid = TransID("<1@c>")
+            let transaction = Transaction(reversePath: .null, parameters: parameters)
+            return try #require(run.machine.checkpointKey(of: transaction, client: client))
+        }
+        var run = MachineRun(kind: .submissions, tls: MachineRun.someTLS)
+        run.send("EHLO client.example\r\n")
+        let plain = try key(run, at: client)
+        #expect(try key(run, at: ClientEndpoint(address: "192.0.2.1", port: 99)) == plain)
+        #expect(try key(run, at: ClientEndpoint(address: "192.0.2.2", port: 4_242)) != plain)
+        var other = run
+        other.machine.identity = Identity.with { $0.accountID = 1 }
+        let alice = try key(other, at: client)
+        other.machine.identity = Identity.with { $0.accountID = 2 }
+        #expect(try alice != plain && key(other, at: client) != alice && key(other, at: client) != plain)
+        other = run
+        other.send("EHLO other.example\r\n")
+        #expect(try key(other, at: client) != plain)
+        var relay = MachineRun(tls: MachineRun.someTLS)
+        relay.send("EHLO client.example\r\n")
+        #expect(try key(relay, at: client) != plain)
+    }
+
     @Test("Statuses that make no sense are not passed on to the client")
     func statuses() {
         let id = TransactionID.next()

@@ -61,9 +61,29 @@ extension SessionHandler {
     }
 
     func findCheckpoint(_ transaction: Transaction) {
-        guard let key = machine.checkpointKey(of: transaction, client: client),
-            let checkpoint = environment.checkpoints.resume(
-                envelope(of: transaction), for: key, on: knowledge.connection)
+        // What this session had in hand is over, or there could be no other.
+        letGo()
+        guard let key = machine.checkpointKey(of: transaction, client: client) else {
+            return machine.checkpointAnswered(nil)
+        }
+        guard let elsewhere = environment.checkpoints.open(envelope(of: transaction), for: key) else {
+            return goOn(with: transaction, key)
+        }
+        call {
+            await elsewhere.demand()
+        } then: { handler, _ in
+            // Unless the client was lost once more: then what is there is left for the next time.
+            if handler.machine.isFindingCheckpoint { handler.goOn(with: transaction, key) }
+        }
+    }
+
+    private func goOn(with transaction: Transaction, _ key: CheckpointKey) {
+        let envelope = envelope(of: transaction)
+        let new = OpenTransaction(on: channel)
+        environment.checkpoints.began(new, of: envelope, for: key)
+        open = (key, new)
+        guard
+            let checkpoint = environment.checkpoints.resume(envelope, for: key, on: knowledge.connection)
         else { return machine.checkpointAnswered(nil) }
         if case .content(let interrupted) = checkpoint, interrupted.content.octets > 0 {
             adopt(
@@ -82,13 +102,33 @@ extension SessionHandler {
         machine.checkpointAnswered(checkpoint)
     }
 
+    /// The client is here again, over another connection. What has not come as far as its content has nothing to go on with.
+    func demanded(_ transaction: OpenTransaction) {
+        guard open?.transaction === transaction else { return transaction.release() }
+        // On its way out already: it lets go when the last write is done.
+        guard !isClosing else { return }
+        machine.demanded()
+        if case .closing = machine.phase { pump() } else { letGo() }
+    }
+
+    /// Whoever waits for the transaction finds now what there is of it.
+    private func letGo() {
+        guard let (key, transaction) = open else { return }
+        open = nil
+        environment.checkpoints.ended(transaction, for: key)
+        transaction.release()
+    }
+
     /// The client is lost, or we end the session: what came of a transaction that it named is kept, of any other nothing.
     func keepInterrupted() {
         let interrupted = machine.takeInterrupted() ?? finishing.flatMap { $0.parameters.transid == nil ? nil : $0 }
         finishing = nil
         let spool = spool
         self.spool = nil
-        guard let interrupted else { return }
+        guard let interrupted else {
+            if suspending == nil { letGo() }
+            return
+        }
         if let spool, spool.isWriting {
             suspending = (interrupted, spool)
         } else {
@@ -97,6 +137,7 @@ extension SessionHandler {
     }
 
     private func suspend(_ transaction: Transaction, _ spool: MessageSpool?) {
+        defer { letGo() }
         guard let key = machine.checkpointKey(of: transaction, client: client) else { return }
         let content: SpooledContent
         if let spool {
@@ -118,6 +159,7 @@ extension SessionHandler {
         let handedOver = HandedOverTransaction(
             transaction, octets: octets, key: key, connection: knowledge.connection)
         environment.checkpoints.keep(.handedOver(handedOver), of: envelope(of: transaction), for: key)
+        letGo()
         return handedOver
     }
 

@@ -29,12 +29,14 @@ final class SessionHandler: ChannelInboundHandler {
     var finishing: Transaction?
     /// A transaction whose client was lost while its content was being written.
     var suspending: (transaction: Transaction, spool: MessageSpool)?
+    /// The transaction in hand, if its client named it: another connection may demand it.
+    var open: (key: CheckpointKey, transaction: OpenTransaction)?
     /// Transactions that their client named, and that it may not know the outcome of; `number` counts the replies.
     var unheard: Deque<(number: Int, transaction: HandedOverTransaction)> = []
     private var isAdmitted = false
     private var isPumping = false
     /// Our last word was said.
-    private var isClosing = false
+    private(set) var isClosing = false
     private var hasInputEnded = false
     /// Calls without an answer.
     private var openCalls = 0
@@ -123,6 +125,8 @@ final class SessionHandler: ChannelInboundHandler {
             } else {
                 context.read()
             }
+        case let event as TransactionDemanded:
+            demanded(event.transaction)
         case is DrainRequested:
             machine.drain()
             // Nothing is in hand before the handshake is done, and nobody would understand a word.

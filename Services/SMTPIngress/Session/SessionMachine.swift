@@ -22,7 +22,7 @@ struct SessionMachine: Sendable {
         /// For the directory's answer about the reverse-path.
         case checkingSender(ReversePath, MailParameters)
         /// To hear whether the transaction that is to begin goes on with an earlier one.
-        case findingCheckpoint(Transaction)
+        case findingCheckpoint(Transaction, isAsked: Bool)
         /// For authentication's answer.
         case authenticating
         /// For the client's answer to a challenge.
@@ -196,6 +196,12 @@ struct SessionMachine: Sendable {
         transaction = nil
     }
 
+    /// The client goes on over another connection with the transaction that is in hand here.
+    mutating func demanded() {
+        interrupt()
+        if interrupted != nil { sayLast(Replies.goesOnElsewhere) }
+    }
+
     /// The transaction that was interrupted; the machine forgets it.
     mutating func takeInterrupted() -> Transaction? { interrupted.take() }
 
@@ -220,7 +226,9 @@ struct SessionMachine: Sendable {
             switch phase {
             case .unconnected, .resolving, .checkingSender, .authenticating, .handshaking, .accepting:
                 return .wait
-            case .findingCheckpoint(let transaction):
+            case .findingCheckpoint(let transaction, let isAsked):
+                if isAsked { return .wait }
+                phase = .findingCheckpoint(transaction, isAsked: true)
                 return .findCheckpoint(transaction)
             case .closing:
                 return .close

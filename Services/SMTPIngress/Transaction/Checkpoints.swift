@@ -29,6 +29,8 @@ final class Checkpoints: Service {
         var memoryOctets = 0
         var diskOctets = 0
         var inserted = 0
+        /// What sessions have in hand, one each at most.
+        var open: [CheckpointKey: (envelope: CheckpointEnvelope, transaction: OpenTransaction)] = [:]
         /// The oldest first; those whose entry is gone are left out in passing.
         var order: Deque<(key: CheckpointKey, number: Int)> = []
 
@@ -126,6 +128,28 @@ final class Checkpoints: Service {
                 if transaction.connection == connection { return nil }
             }
             return entry.checkpoint
+        }
+    }
+
+    /// A session has such a transaction in hand. Another one by that name, which it could not demand, stays as it is.
+    func began(_ transaction: OpenTransaction, of envelope: CheckpointEnvelope, for key: CheckpointKey) {
+        state.withLock { state in
+            if state.open[key] == nil { state.open[key] = (envelope, transaction) }
+        }
+    }
+
+    /// It has no more.
+    func ended(_ transaction: OpenTransaction, for key: CheckpointKey) {
+        state.withLock { state in
+            if state.open[key]?.transaction === transaction { state.open[key] = nil }
+        }
+    }
+
+    /// One that another session has in hand, and that this MAIL may demand of it.
+    func open(_ envelope: CheckpointEnvelope, for key: CheckpointKey) -> OpenTransaction? {
+        state.withLock { state in
+            guard let open = state.open[key], open.envelope.isContinued(by: envelope) else { return nil }
+            return open.transaction
         }
     }
 

@@ -38,7 +38,7 @@ extension SessionMachine {
         idleCommandCount = 0
         let new = Transaction(reversePath: path, parameters: parameters)
         if parameters.transid != nil {
-            phase = .findingCheckpoint(new)
+            phase = .findingCheckpoint(new, isAsked: false)
         } else {
             transaction = new
             say(Replies.senderOK)
@@ -47,7 +47,7 @@ extension SessionMachine {
 
     /// What there is of a transaction that the client named (RFC 1845, 3); nil makes it a new one.
     mutating func checkpointAnswered(_ checkpoint: Checkpoint?) {
-        guard case .findingCheckpoint(var current) = phase else { return }
+        guard case .findingCheckpoint(var current, _) = phase else { return }
         phase = .commands
         if let checkpoint {
             current.resume(checkpoint)
@@ -56,6 +56,11 @@ extension SessionMachine {
             say(Replies.senderOK)
         }
         transaction = current
+    }
+
+    /// Somebody still wants to hear that.
+    var isFindingCheckpoint: Bool {
+        if case .findingCheckpoint = phase { true } else { false }
     }
 
     private func objection(to path: ReversePath, _ parameters: MailParameters) -> Reply? {
