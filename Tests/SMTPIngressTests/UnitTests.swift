@@ -72,7 +72,7 @@ import TransportSecurity
         #expect(lmtp.machine.protocolName(isInternational: true) == "UTF8LMTPS")
     }
 
-    @Test("A transaction's name is its client's: what it called itself, where it is, who it proved to be, by which door")
+    @Test("A transaction is known by what its client calls itself, its address, its account and the listener")
     func checkpointKeys() throws {
         let client = ClientEndpoint(address: "192.0.2.1", port: 4_242)
         func key(_ run: MachineRun, at client: ClientEndpoint) throws -> CheckpointKey {
