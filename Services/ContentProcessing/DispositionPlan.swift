@@ -51,8 +51,7 @@ struct DispositionPlan: Sendable {
             guard !recipient.targets.isEmpty else {
                 throw MessagingError(.malformed, "a recipient without a target")
             }
-            let fingerprint = Fingerprint(
-                reversePath: request.reversePath, forwardPath: recipient.forwardPath, digest: request.messageDigest)
+            let fingerprint = Fingerprint(of: request, to: recipient.forwardPath)
             var positions: [Int] = []
             for target in recipient.targets {
                 let place = Place(

@@ -2,16 +2,22 @@ import Contracts
 import Cryptography
 
 /// What makes two deliveries the same: SHA-256 over the reverse-path, one forward-path and the message's octets as
-/// received, before any trace field. The octets stand in it by their own SHA-256, which ingress made as they came.
+/// received, before any trace field; and, where the client named it, the transaction. The octets stand in it by their own
+/// SHA-256, which ingress made as they came.
 ///
 /// Each part is preceded by its length, so that no two deliveries have the same input.
 struct Fingerprint: Sendable, Hashable {
     /// 32 of them.
     let octets: [UInt8]
 
-    /// Of a message that came by SMTP, submission or LMTP.
-    init(reversePath: String, forwardPath: String, digest: some Sequence<UInt8>) {
-        self.init("delivery", [Array(reversePath.utf8), Array(forwardPath.utf8), Array(digest)])
+    /// Of a message that came by SMTP, submission or LMTP, to one of its recipients.
+    ///
+    /// A client that names its transaction says by that what is a repetition and what is not (RFC 1845, 2): the name is
+    /// TRANSID together with the client's own name. Without one the octets alone have to tell.
+    init(of request: AcceptRequest, to forwardPath: String) {
+        var parts = [Array(request.reversePath.utf8), Array(forwardPath.utf8), Array(request.messageDigest)]
+        if !request.transid.isEmpty { parts += [Array(request.client.greeting.utf8), Array(request.transid.utf8)] }
+        self.init("delivery", parts)
     }
 
     /// Of a message that its user appends: mailbox, flags and date are part of what was asked (RFC 9051, 6.3.12).

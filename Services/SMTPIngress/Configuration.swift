@@ -3,7 +3,7 @@ import ServiceRuntime
 
 /// What an operator can say about ingress.
 struct IngressConfiguration: ServiceConfiguration {
-    static let keys: [ConfigurationKey] = listening + limiting + waiting
+    static let keys: [ConfigurationKey] = listening + limiting + waiting + resuming
 
     private static let listening: [ConfigurationKey] = [
         .text(
@@ -86,6 +86,29 @@ struct IngressConfiguration: ServiceConfiguration {
         ]
     }()
 
+    private static let resuming: [ConfigurationKey] = {
+        let limits = CheckpointLimits()
+        return [
+            .duration(
+                "checkpoint.keep", default: limits.keep, in: .zero ... .seconds(7 * 86_400),
+                "How long a client may take to come again and go on with a message that was cut off, or to hear a reply that"
+                    + " was lost (SMTP's CHECKPOINT); 0 switches that off."),
+            .integer(
+                "checkpoint.limit", default: limits.count, in: 1...1_000_000,
+                "How many of those messages are kept; beyond this and the next three limits the oldest is let go, and its"
+                    + " client sends all again. Each one that is large holds a file open."),
+            .integer(
+                "checkpoint.limit_per_address", default: limits.countPerAddress, in: 1...1_000_000,
+                "How many of them for one network address."),
+            .octets(
+                "checkpoint.memory", default: limits.memoryOctets, in: 4_096...(1 << 40),
+                "How much memory they may hold."),
+            .octets(
+                "checkpoint.disk", default: limits.diskOctets, in: 0...(1 << 50),
+                "How much of the spool's disk they may hold."),
+        ]
+    }()
+
     var serverName: String
     var postmaster: String?
     var listeners: [(kind: ListenerKind, address: ListenAddress)]
@@ -141,6 +164,11 @@ struct IngressConfiguration: ServiceConfiguration {
             authenticationFailures: try values.integer("limits.authentication_failures"),
             sessions: try values.integer("limits.sessions"),
             sessionsPerAddress: try values.integer("limits.sessions_per_address"),
-            memoryOctets: try values.octets("limits.memory"))
+            memoryOctets: try values.octets("limits.memory"),
+            checkpoints: CheckpointLimits(
+                keep: try values.duration("checkpoint.keep"), count: try values.integer("checkpoint.limit"),
+                countPerAddress: try values.integer("checkpoint.limit_per_address"),
+                memoryOctets: try values.octets("checkpoint.memory"),
+                diskOctets: try values.octets("checkpoint.disk")))
     }
 }

@@ -27,6 +27,23 @@ struct Limits: Sendable, Hashable {
     var sessionsPerAddress = 500
     /// Octets of a message that stay in memory; a longer one goes to a file.
     var memoryOctets = Payload.inlineLimit
+    /// What is kept of transactions whose client was lost.
+    var checkpoints = CheckpointLimits()
+}
+
+/// How much is kept for clients that come again to go on with a transaction (RFC 1845), in this process.
+struct CheckpointLimits: Sendable, Hashable {
+    /// For how long; zero keeps nothing, and then the extension is not offered. RFC 1845, 3 thinks of 48 hours, for state
+    /// that outlives the process and is all there is; here a client that comes later sends all again.
+    var keep = Duration.seconds(600)
+    /// How many.
+    var count = 1_000
+    /// From one network address.
+    var countPerAddress = 100
+    /// Octets in memory, about.
+    var memoryOctets = 64 << 20
+    /// Octets of unfinished messages on disk.
+    var diskOctets = 1 << 30
 }
 
 /// How long we wait for others.

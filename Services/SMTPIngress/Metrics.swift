@@ -8,6 +8,8 @@ struct IngressMetrics: Sendable {
     let refusedSessions = Counter(label: "martlet_smtp_sessions_refused_total")
     let refusedMessages = Counter(label: "martlet_smtp_messages_refused_total")
     let deferredMessages = Counter(label: "martlet_smtp_messages_deferred_total")
+    let interruptedTransactions = Counter(label: "martlet_smtp_transactions_interrupted_total")
+    let resumedTransactions = Counter(label: "martlet_smtp_transactions_resumed_total")
     let acceptedOctets = Counter(label: "martlet_smtp_message_octets_total")
     let acceptanceTime = Timer(label: "martlet_smtp_acceptance_seconds")
     let peerFailures = Counter(label: "martlet_smtp_peer_failures_total")

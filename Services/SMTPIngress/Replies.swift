@@ -33,6 +33,7 @@ enum Replies {
     static let tooManySessions = Reply(421, "4.3.2", "Too many connections; try later")
     static let tooManySessionsFromAddress = Reply(421, "4.7.0", "Too many connections from your address")
     static let idleTooLong = Reply(421, "4.4.2", "Idle for too long; closing connection")
+    static let goesOnElsewhere = Reply(421, "4.4.2", "The transaction goes on elsewhere; closing connection")
     static let shuttingDown = Reply(421, "4.3.2", "Service is shutting down; closing connection")
 
     // MARK: MAIL
@@ -51,6 +52,8 @@ enum Replies {
     static let recipientOK = Reply(250, "2.1.5", "Recipient OK")
     static let mailFirst = Reply(503, "5.5.1", "MAIL first")
     static let tooManyRecipients = Reply(452, "4.5.3", "Too many recipients")
+    static let recipientsStand = Reply(
+        452, "4.5.3", "A transaction that goes on has its recipients; send to this one in another")
     static let recipientNeedsSMTPUTF8 = Reply(553, "5.6.7", "Address beyond ASCII needs SMTPUTF8")
     static let unknownRecipient = Reply(550, "5.1.1", "No such address here")
     static let relayingDenied = Reply(550, "5.7.1", "Not one of our domains, and you may not relay")
@@ -67,6 +70,7 @@ enum Replies {
     static let dataAfterBDAT = Reply(503, "5.5.1", "The content comes by BDAT already")
     static let bareLineFeed = Reply(554, "5.6.0", "Message contains a bare LF; lines end with CRLF")
     static let bareCarriageReturn = Reply(554, "5.6.0", "Message contains a bare CR; lines end with CRLF")
+    static let wholeAlready = Reply(451, "4.5.0", "The content was whole already; send the message anew")
     static let spoolFull = Reply(452, "4.3.1", "Insufficient storage; try later")
 
     static func bareNewline(_ violation: NewlineViolation) -> Reply {

@@ -66,6 +66,8 @@ public struct MailParameters: Sendable, Hashable {
     public var ret: ReturnedContent?
     /// ENVID= (RFC 3461, 4.4), decoded.
     public var envid: String?
+    /// TRANSID= (RFC 1845, 2).
+    public var transid: TransID?
 
     /// None at all.
     public init() {}
@@ -148,6 +150,11 @@ extension Cursor {
                     throw CommandError(.badParameterValue)
                 }
                 parameters.envid = text
+            } else if keyword.equals("TRANSID") {
+                guard parameters.transid == nil, let id = value.flatMap({ TransID($0) }) else {
+                    throw CommandError(.badParameterValue)
+                }
+                parameters.transid = id
             } else {
                 throw CommandError(.unknownParameter)
             }
@@ -220,6 +227,7 @@ extension MailParameters {
         case nil: break
         }
         if let envid { text += " ENVID=\(XText.encode(envid))" }
+        if let transid { text += " TRANSID=\(transid)" }
     }
 }
 

@@ -30,12 +30,17 @@ public struct ClientKnowledge: Sendable {
     /// Those of them that were answered with a failure: they may have been committed all the same, and then an identical
     /// message is their repetition although it comes on the same connection.
     public private(set) var denied: [TransactionID] = []
+    /// Replies to the content of a transaction, from the first one on: so many were sent.
+    public private(set) var replies = 0
+    /// So many of them the client is known to have read.
+    public private(set) var knownReplies = 0
+    private var repliesBeforePrompt = 0
     private var promptedAt: Moment
     private var unread: [ReceiptKey] = []
     private var beforePrompt = 0
     private var isPrompted = false
     /// Set once the client has said that it was done: what it had heard then.
-    private var heardAtEnd: Int?
+    private var heardAtEnd: (receipts: Int, replies: Int)?
 
     /// Of a connection that has just begun.
     public init(connection: TransactionID = .next(), at now: Moment) {
@@ -67,15 +72,16 @@ public struct ClientKnowledge: Sendable {
     /// Whether there are replies of which nobody knows whether they were read.
     public var isInDoubt: Bool { !unread.isEmpty }
 
-    /// The reply to these deliveries is on its way.
-    public mutating func replied(_ receipts: [ReceiptKey]) {
+    /// The reply to a transaction's content is on its way; these are the receipts that it stands for.
+    public mutating func replied(_ receipts: [ReceiptKey] = []) {
+        replies += 1
         unread += receipts
         guard unread.count > Self.unreadLimit else { return }
         // A client that never waits for a prompt proves nothing: the older half is left to expire.
         let dropped = unread.count / 2
         unread.removeFirst(dropped)
         beforePrompt = max(0, beforePrompt - dropped)
-        heardAtEnd = heardAtEnd.map { max(0, $0 - dropped) }
+        heardAtEnd = heardAtEnd.map { (max(0, $0.receipts - dropped), $0.replies) }
     }
 
     /// So many receipts are remembered for one connection.
@@ -86,6 +92,7 @@ public struct ClientKnowledge: Sendable {
     public mutating func prompted(at now: Moment) {
         promptedAt = now
         beforePrompt = unread.count
+        repliesBeforePrompt = replies
         isPrompted = true
     }
 
@@ -94,18 +101,21 @@ public struct ClientKnowledge: Sendable {
         guard isPrompted else { return nil }
         isPrompted = false
         latestProof = promptedAt
+        knownReplies = repliesBeforePrompt
         return settle(beforePrompt)
     }
 
     /// The client says that it is done. What is replied from now on it will not read for sure.
     public mutating func inputEnded(inOrder: Bool) {
-        if heardAtEnd == nil { heardAtEnd = inOrder ? unread.count : 0 }
+        if heardAtEnd == nil { heardAtEnd = inOrder ? (unread.count, replies) : (0, 0) }
     }
 
     /// The connection is closed, and no reset came: `isOrderly` is the observer's last word.
     public mutating func closed(inOrder: Bool) -> Settlement? {
         defer { unread = [] }
-        return inOrder ? settle(heardAtEnd ?? 0) : nil
+        guard inOrder, let heardAtEnd else { return nil }
+        knownReplies = max(knownReplies, heardAtEnd.replies)
+        return settle(heardAtEnd.receipts)
     }
 
     private mutating func settle(_ count: Int) -> Settlement? {
@@ -114,7 +124,7 @@ public struct ClientKnowledge: Sendable {
         guard count > 0 else { return nil }
         let known = Array(unread.prefix(count))
         unread.removeFirst(count)
-        heardAtEnd = heardAtEnd.map { max(0, $0 - count) }
+        heardAtEnd = heardAtEnd.map { (max(0, $0.receipts - count), $0.replies) }
         return Settlement.with {
             $0.connectionID = .init(connection.octets)
             $0.receipts = known

@@ -55,6 +55,7 @@ import Testing
                 authentication_failures: 14
                 sessions: 15
                 sessions_per_address: 16
+              checkpoint: { keep: 6s, limit: 17, limit_per_address: 18, memory: 5KB, disk: 6MB }
               timeouts: { idle: 1m, linger: 2s, question: 3s, acceptance: 4s, resolution: 5s }
             """)
         #expect(configuration.listeners.map(\.kind) == [.relay, .submission, .submissions, .lmtp])
@@ -65,7 +66,10 @@ import Testing
                 == Limits(
                     messageOctets: 1 << 20, discardedOctets: 2 << 20, commandLineOctets: 1_024,
                     authenticationLineOctets: 4_096, recipients: 10, transactions: 11, errors: 12, idleCommands: 13,
-                    authenticationFailures: 14, sessions: 15, sessionsPerAddress: 16, memoryOctets: 65_536))
+                    authenticationFailures: 14, sessions: 15, sessionsPerAddress: 16, memoryOctets: 65_536,
+                    checkpoints: CheckpointLimits(
+                        keep: .seconds(6), count: 17, countPerAddress: 18, memoryOctets: 5 << 10,
+                        diskOctets: 6 << 20)))
         #expect(
             configuration.timeouts
                 == Timeouts(

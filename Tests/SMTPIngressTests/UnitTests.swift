@@ -17,17 +17,31 @@ import TransportSecurity
     }
 
     @Test("A conversation of random commands never traps, and answers every one until it ends")
-    func noise() {
+    func noise() throws {
         var generator = SystemRandomNumberGenerator()
         let lines = [
-            "EHLO x", "HELO x", "LHLO x", "MAIL FROM:<a@b>", "MAIL FROM:<>", "RCPT TO:<bob@example.test>",
+            "EHLO x", "HELO x", "LHLO x", "MAIL FROM:<a@b>", "MAIL FROM:<>",
+            "MAIL FROM:<> TRANSID=<1@c>", "RCPT TO:<bob@example.test>",
             "RCPT TO:<nobody@example.test>", "RCPT TO:<away@example.test>", "DATA", ".", "text", "BDAT 4",
             "BDAT 0 LAST",
             "RSET", "NOOP", "STARTTLS", "AUTH PLAIN", "AUTH LOGIN", "*", "bob", "QUIT x", "VRFY x", "a\nb", "\r",
         ]
+        let recipients = [Transaction.Recipient(forwardPath: "bob@example.test", targets: [Target()])]
+        var whole = Transaction(reversePath: .null, parameters: MailParameters())
+        whole.recipients = recipients
+        let checkpoints: [Checkpoint] = try [
+            .content(InterruptedTransaction(id: .next(), recipients: recipients, content: .empty)),
+            .handedOver(
+                HandedOverTransaction(
+                    whole, octets: 5,
+                    key: CheckpointKey(
+                        greeting: "x", transid: #require(TransID("<1@c>")), address: "", accountID: nil,
+                        listener: .relay), connection: .next())),
+        ]
         for _ in 0..<300 {
             var run = MachineRun(kind: ListenerKind.allCases.randomElement(using: &generator) ?? .relay)
             for _ in 0..<60 {
+                run.checkpoint = checkpoints.randomElement(using: &generator)
                 run.send((lines.randomElement(using: &generator) ?? "") + "\r\n")
                 if case .handshaking = run.machine.phase {
                     run.machine.tlsEstablished(MachineRun.someTLS)
@@ -55,6 +69,33 @@ import TransportSecurity
         lmtp.machine.tls = MachineRun.someTLS
         #expect(lmtp.machine.protocolName(isInternational: false) == "LMTPS")
         #expect(lmtp.machine.protocolName(isInternational: true) == "UTF8LMTPS")
+    }
+
+    @Test("A transaction is known by what its client calls itself, its address, its account and the listener")
+    func checkpointKeys() throws {
+        let client = ClientEndpoint(address: "192.0.2.1", port: 4_242)
+        func key(_ run: MachineRun, at client: ClientEndpoint) throws -> CheckpointKey {
+            var parameters = MailParameters()
+            parameters.transid = TransID("<1@c>")
+            let transaction = Transaction(reversePath: .null, parameters: parameters)
+            return try #require(run.machine.checkpointKey(of: transaction, client: client))
+        }
+        var run = MachineRun(kind: .submissions, tls: MachineRun.someTLS)
+        run.send("EHLO client.example\r\n")
+        let plain = try key(run, at: client)
+        #expect(try key(run, at: ClientEndpoint(address: "192.0.2.1", port: 99)) == plain)
+        #expect(try key(run, at: ClientEndpoint(address: "192.0.2.2", port: 4_242)) != plain)
+        var other = run
+        other.machine.identity = Identity.with { $0.accountID = 1 }
+        let alice = try key(other, at: client)
+        other.machine.identity = Identity.with { $0.accountID = 2 }
+        #expect(try alice != plain && key(other, at: client) != alice && key(other, at: client) != plain)
+        other = run
+        other.send("EHLO other.example\r\n")
+        #expect(try key(other, at: client) != plain)
+        var relay = MachineRun(tls: MachineRun.someTLS)
+        relay.send("EHLO client.example\r\n")
+        #expect(try key(relay, at: client) != plain)
     }
 
     @Test("Statuses that make no sense are not passed on to the client")

@@ -211,6 +211,9 @@ extension SeededGenerator {
             if Bool.random(using: &self) { parameters.auth = pick(["<>", "a=b+c@d", mailAddress().text]) }
             if Bool.random(using: &self) { parameters.ret = pick([.full, .headers]) }
             if Bool.random(using: &self) { parameters.envid = word("ab+= ß", 1...8) }
+            if Bool.random(using: &self) {
+                parameters.transid = TransID("<\(word("aB1-", 1...8)).x@\(word("aB1-", 1...8))>")
+            }
             return .mail(Bool.random(using: &self) ? .null : .mailbox(mailAddress()), parameters)
         default:
             var parameters = RcptParameters()

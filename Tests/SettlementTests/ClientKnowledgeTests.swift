@@ -91,6 +91,28 @@ import Testing
         expect(knowledge.closed(inOrder: true), settles: [])
     }
 
+    @Test("Replies are known in their order, with receipts or without, by the same two proofs")
+    func order() {
+        var knowledge = ClientKnowledge(at: .test(10))
+        knowledge.replied()
+        knowledge.replied([receipt(1)])
+        #expect(knowledge.replies == 2 && knowledge.knownReplies == 0)
+        knowledge.prompted(at: .test(20))
+        knowledge.replied()
+        _ = knowledge.promptAnswered()
+        #expect(knowledge.replies == 3 && knowledge.knownReplies == 2)
+        // Nothing was asked since.
+        _ = knowledge.promptAnswered()
+        #expect(knowledge.knownReplies == 2)
+        knowledge.inputEnded(inOrder: true)
+        knowledge.replied()
+        var reset = knowledge
+        _ = reset.closed(inOrder: false)
+        #expect(reset.knownReplies == 2)
+        _ = knowledge.closed(inOrder: true)
+        #expect(knowledge.replies == 4 && knowledge.knownReplies == 3)
+    }
+
     @Test("A client that never waits does not make it grow; what is forgotten is left to expire")
     func bound() {
         var knowledge = ClientKnowledge(at: .test(10))

@@ -18,6 +18,7 @@ func makeServices(
         limit: configuration.limits.sessions, logger: logger)
     let mechanisms = MechanismCatalogue(sasl: peers.sasl, logger: logger)
     let resolutions = RecentResolutions(lifetime: configuration.timeouts.resolution)
+    let checkpoints = Checkpoints(limits: configuration.limits.checkpoints)
     let threads = NIOThreadPool(numberOfThreads: 2)
     threads.start()
     let group = MultiThreadedEventLoopGroup(
@@ -33,7 +34,7 @@ func makeServices(
                     limits: configuration.limits, postmaster: configuration.postmaster),
                 timeouts: configuration.timeouts, peers: peers, mechanisms: mechanisms, resolutions: resolutions,
                 settlements: settlements, tls: tls,
-                spool: SpoolArea(directory: configuration.spoolDirectory, threads: threads),
+                spool: SpoolArea(directory: configuration.spoolDirectory, threads: threads), checkpoints: checkpoints,
                 registry: registry, proxies: proxies, metrics: metrics, logger: logger),
             address: address)
     }
@@ -41,5 +42,5 @@ func makeServices(
         listeners: listeners, inherited: inherited, group: group, registry: registry, threads: threads,
         logger: logger, whenListening: whenListening)
     // The last in the list ends first: what its sessions settle at their end is still sent.
-    return [settlements, mechanisms, ingress]
+    return [settlements, mechanisms, checkpoints, ingress]
 }

@@ -15,12 +15,18 @@ enum SessionAction: Sendable {
     case authenticate(AuthenticationStep)
     /// Send what is in `output`, drop what was read, begin TLS; answer with `tlsEstablished`.
     case startTLS
+    /// Look for what there may be of a transaction that its client named; answer with `checkpointAnswered`.
+    case findCheckpoint(Transaction)
+    /// The client gave up a transaction that an earlier connection handed over.
+    case forgetCheckpoint(HandedOverTransaction)
     /// The next octets of the message.
     case content(ByteBuffer)
     /// The message so far is to be forgotten.
     case discard
     /// Hand the message over; answer with `accepted` or `notAccepted`.
     case accept(Transaction)
+    /// Wait for what becomes of a transaction that an earlier connection handed over; answer with `answered`.
+    case awaitOutcome(HandedOverTransaction)
     /// Send what is in `output` and close.
     case close
 }

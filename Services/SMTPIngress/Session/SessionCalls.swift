@@ -97,6 +97,7 @@ extension SessionHandler {
         var request = machine.acceptRequest(
             transaction, client: client, octets: spool.octets, digest: digest, receivedAt: now.wallClock)
         knowledge.begin(&request.client, at: now)
+        let handedOver = keepOutcome(of: transaction, octets: spool.octets)
         // The transaction's id is the key: however often the request is repeated, its effect is one.
         let context = CallContext(
             transaction: transaction.id, timeout: environment.timeouts.acceptance, idempotencyKey: transaction.id)
@@ -110,15 +111,40 @@ extension SessionHandler {
             case .success(let reply):
                 handler.knowledge.replied(reply.receipts)
                 if TransactionReplies.areUncertain(reply.statuses) { handler.refused(transaction) }
+                handler.finish(handedOver, handler.machine.replies(to: transaction, reply.statuses))
                 handler.machine.accepted(reply.statuses)
             case .failure(let refusal):
+                let reply = Replies.peerFailure(refusal.failure)
                 handler.refused(transaction)
-                handler.machine.notAccepted(Replies.peerFailure(refusal.failure))
+                handler.finish(handedOver, handler.machine.replies(to: transaction, reply))
+                handler.machine.notAccepted(reply)
             }
         } afterwards: { handler, result in
             handler.environment.metrics.acceptanceTime.recordNanoseconds((NIODeadline.now() - began).nanoseconds)
             let statuses = (try? result.get())?.statuses ?? []
             handler.record(transaction, octets, code: statuses.map { $0.code }.max() ?? 451)
+        }
+    }
+
+    /// A transaction that its client named has its replies; whoever waits for them on another connection has them too.
+    private func finish(_ transaction: HandedOverTransaction?, _ replies: [Reply]) {
+        guard let transaction else { return }
+        if environment.checkpoints.finish(transaction, replies) { replied(transaction) }
+    }
+
+    /// The client has come again for a reply. Nothing is handed over a second time.
+    ///
+    /// The receipts of the transaction stay unsettled, although this connection may prove that the client knows: they
+    /// belong to the connection that made them. To settle late or never is harmless, and here it is so twice: TRANSID is
+    /// part of their fingerprint, so that no honest second message can be taken for this one.
+    func awaitOutcome(_ transaction: HandedOverTransaction) {
+        call {
+            await transaction.replies()
+        } then: { handler, result in
+            guard let replies = try? result.get() else { return }
+            handler.knowledge.replied()
+            if !replies.contains(where: \.isTransient) { handler.replied(transaction) }
+            handler.machine.answered(replies)
         }
     }
 

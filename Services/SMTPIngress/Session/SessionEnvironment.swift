@@ -14,6 +14,7 @@ struct SessionEnvironment: Sendable {
     var settlements: SettlementSender
     var tls: TLSContext?
     var spool: SpoolArea
+    var checkpoints: Checkpoints
     var registry: SessionRegistry
     var proxies: ProxyGate
     var metrics: IngressMetrics

@@ -1,4 +1,5 @@
 import Contracts
+import DequeModule
 import Logging
 import NIOCore
 import ProxyProtocol
@@ -24,18 +25,24 @@ final class SessionHandler: ChannelInboundHandler {
     private var end: ConnectionEndObserver
     /// What the client surely knows of our replies.
     var knowledge = ClientKnowledge(at: .now)
-    private var spool: MessageSpool?
+    var spool: MessageSpool?
     /// A transaction whose last octets are being written to the spool.
-    private var finishing: Transaction?
+    var finishing: Transaction?
+    /// A transaction whose client was lost while its content was being written.
+    var suspending: (transaction: Transaction, spool: MessageSpool)?
+    /// The transaction in hand, if its client named it: another connection may demand it.
+    var open: (key: CheckpointKey, transaction: OpenTransaction)?
+    /// Transactions that their client named, and that it may not know the outcome of; `number` counts the replies.
+    var unheard: Deque<(number: Int, transaction: HandedOverTransaction)> = []
     private var isAdmitted = false
     private var isPumping = false
     /// Our last word was said.
-    private var isClosing = false
+    private(set) var isClosing = false
     private var hasInputEnded = false
     /// Calls without an answer.
     private var openCalls = 0
     /// Writes to the spool under way.
-    private var openWrites = 0
+    var openWrites = 0
     private let executor: EventLoopTaskExecutor
     private var idleTimer: Scheduled<Void>?
     private var lastHeard = NIODeadline.now()
@@ -120,6 +127,8 @@ final class SessionHandler: ChannelInboundHandler {
             } else {
                 context.read()
             }
+        case let event as TransactionDemanded:
+            demanded(event.transaction)
         case is DrainRequested:
             machine.drain()
             // Nothing is in hand before the handshake is done, and nobody would understand a word.
@@ -143,6 +152,7 @@ final class SessionHandler: ChannelInboundHandler {
 
     private func settle(_ settlement: Settlement?) {
         if let settlement { environment.settlements.send(settlement) }
+        forgetHeard()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -150,8 +160,7 @@ final class SessionHandler: ChannelInboundHandler {
         settle(knowledge.closed(inOrder: end.hasEndedInOrder))
         machine.disconnected()
         isClosing = true
-        spool = nil
-        finishing = nil
+        keepInterrupted()
         environment.logger.debug(
             "session ended",
             metadata: [
@@ -163,7 +172,7 @@ final class SessionHandler: ChannelInboundHandler {
     }
 
     /// A session counts until its connection is closed, its calls are answered and its writes are done.
-    private func leaveWhenDone() {
+    func leaveWhenDone() {
         guard isAdmitted, openCalls == 0, openWrites == 0, !channel.isActive else { return }
         isAdmitted = false
         environment.registry.leave(channel, address: client.address)
@@ -184,7 +193,7 @@ final class SessionHandler: ChannelInboundHandler {
     // MARK: The pump
 
     /// Lets the machine go on as far as it can.
-    private func pump() {
+    func pump() {
         guard !isPumping, !isClosing, isAdmitted, let context else { return }
         isPumping = true
         defer { isPumping = false }
@@ -211,12 +220,18 @@ final class SessionHandler: ChannelInboundHandler {
                 // Content that was there before the prompt answers nothing.
                 _ = machine.takePrompt()
                 keep(content)
+            case .findCheckpoint(let transaction):
+                findCheckpoint(transaction)
+            case .forgetCheckpoint(let transaction):
+                environment.checkpoints.forget(transaction)
             case .discard:
                 spool = nil
             case .accept(let transaction):
                 finishing = transaction
                 spool?.flush()
                 handOverWhenWritten()
+            case .awaitOutcome(let transaction):
+                awaitOutcome(transaction)
             case .resolve(let addresses):
                 resolve(addresses)
             case .checkSender(let address, let accountID):
@@ -238,7 +253,8 @@ final class SessionHandler: ChannelInboundHandler {
     /// Says what is left to say, ends our side of the connection, and gives the client some time to end its own.
     private func finish(_ context: ChannelHandlerContext) {
         isClosing = true
-        spool = nil
+        machine.interrupt()
+        keepInterrupted()
         inbound = ByteBuffer()
         flush(context)
         idleTimer?.cancel()
@@ -275,48 +291,6 @@ final class SessionHandler: ChannelInboundHandler {
         } catch {
             errorCaught(context: context, error: error)
         }
-    }
-
-    // MARK: Content
-
-    private func keep(_ content: ByteBuffer) {
-        let spool =
-            self.spool
-            ?? MessageSpool(
-                area: environment.spool, memoryOctets: environment.settings.limits.memoryOctets,
-                eventLoop: channel.eventLoop)
-        if self.spool == nil {
-            // A write that is under way keeps the session, even when nobody wants the message any more.
-            spool.onWriting = { self.openWrites += 1 }
-            spool.onWritten = { [weak spool] in
-                self.openWrites -= 1
-                if let spool, self.spool === spool { self.spoolWritten(spool) }
-                self.leaveWhenDone()
-            }
-            self.spool = spool
-        }
-        spool.append(content)
-    }
-
-    private func spoolWritten(_ spool: MessageSpool) {
-        if let failure = spool.failure {
-            environment.logger.error("a message could not be spooled", metadata: ["error": "\(failure)"])
-            if finishing == nil { machine.contentLost() }
-        } else if finishing != nil {
-            spool.flush()
-        }
-        handOverWhenWritten()
-        pump()
-    }
-
-    private func handOverWhenWritten() {
-        guard let transaction = finishing, spool?.isWriting != true else { return }
-        finishing = nil
-        let spool =
-            self.spool ?? MessageSpool(area: environment.spool, memoryOctets: 0, eventLoop: channel.eventLoop)
-        self.spool = nil
-        guard spool.failure == nil else { return machine.notAccepted(Replies.spoolFull) }
-        handOver(transaction, spool)
     }
 
     // MARK: Calls

@@ -21,6 +21,8 @@ struct SessionMachine: Sendable {
         case resolving
         /// For the directory's answer about the reverse-path.
         case checkingSender(ReversePath, MailParameters)
+        /// To hear whether the transaction that is to begin goes on with an earlier one.
+        case findingCheckpoint(Transaction, isAsked: Bool)
         /// For authentication's answer.
         case authenticating
         /// For the client's answer to a challenge.
@@ -77,6 +79,10 @@ struct SessionMachine: Sendable {
     var isDraining = false
     /// Content of a transaction that is over must be forgotten.
     var hasStaleContent = false
+    /// A transaction that was cut off within its content, and that its client may come again for.
+    private var interrupted: Transaction?
+    /// One that an earlier connection handed over, and that the client does not want to hear of any more.
+    private var abandoned: HandedOverTransaction?
     /// The last reply is one that a client must read before it goes on.
     var hasPrompted = false
     /// The session is to end with the reply to the content in hand.
@@ -140,8 +146,8 @@ struct SessionMachine: Sendable {
     var isBeforeHandshake: Bool {
         switch phase {
         case .unconnected, .handshaking: true
-        case .commands, .resolving, .checkingSender, .authenticating, .challenged, .confirming, .data, .chunk,
-            .accepting, .closing:
+        case .commands, .resolving, .checkingSender, .findingCheckpoint, .authenticating, .challenged, .confirming,
+            .data, .chunk, .accepting, .closing:
             false
         }
     }
@@ -158,6 +164,7 @@ struct SessionMachine: Sendable {
     /// The client has been silent for too long (RFC 5321, 4.5.3.2).
     mutating func idleTooLong() {
         if case .closing = phase { return }
+        interrupt()
         sayLast(Replies.idleTooLong)
     }
 
@@ -171,8 +178,36 @@ struct SessionMachine: Sendable {
         endsAfterReply = true
     }
 
+    /// The client is lost. What it has sent of a transaction that it named may be kept for its next connection: by
+    /// `takeInterrupted`, together with the content, which therefore is not forgotten.
+    mutating func interrupt() {
+        guard let current = transaction, current.parameters.transid != nil, current.refusal == nil,
+            current.handedOver == nil
+        else { return }
+        switch phase {
+        case .data: break
+        case .commands where current.isResumed || current.usesChunks: break
+        case .chunk(let chunk) where chunk.refusal == nil: break
+        case .unconnected, .commands, .resolving, .checkingSender, .findingCheckpoint, .authenticating, .challenged,
+            .confirming, .handshaking, .chunk, .accepting, .closing:
+            return
+        }
+        interrupted = current
+        transaction = nil
+    }
+
+    /// The client goes on over another connection with the transaction that is in hand here.
+    mutating func demanded() {
+        interrupt()
+        if interrupted != nil { sayLast(Replies.goesOnElsewhere) }
+    }
+
+    /// The transaction that was interrupted; the machine forgets it.
+    mutating func takeInterrupted() -> Transaction? { interrupted.take() }
+
     /// The connection is gone: nobody hears us any more.
     mutating func disconnected() {
+        interrupt()
         endTransaction()
         phase = .closing
         output = ByteBuffer()
@@ -187,9 +222,14 @@ struct SessionMachine: Sendable {
                 hasStaleContent = false
                 return .discard
             }
+            if let abandoned = abandoned.take() { return .forgetCheckpoint(abandoned) }
             switch phase {
             case .unconnected, .resolving, .checkingSender, .authenticating, .handshaking, .accepting:
                 return .wait
+            case .findingCheckpoint(let transaction, let isAsked):
+                if isAsked { return .wait }
+                phase = .findingCheckpoint(transaction, isAsked: true)
+                return .findCheckpoint(transaction)
             case .closing:
                 return .close
             case .commands:
@@ -262,11 +302,18 @@ struct SessionMachine: Sendable {
         case .vrfy: performIdle(Replies.cannotVerify)
         case .expn: refuse(Replies.notImplemented)
         case .help: performIdle(Replies.help)
-        case .quit: sayLast(Replies.goodbye)
+        case .quit: performQuit()
         case .starttls: return performStartTLS()
         case .auth(let mechanism, let response): return performAuth(mechanism, response)
         }
         return nil
+    }
+
+    /// The client says in so many words that it is done with the transaction (RFC 1845, 3): it will not come again for
+    /// the reply.
+    mutating func abandonTransaction() {
+        abandoned = transaction?.handedOver
+        endTransaction()
     }
 
     /// The transaction is over or given up; its content, if any came, is forgotten.

@@ -11,6 +11,9 @@ struct SessionSettings: Sendable {
     /// Where `<Postmaster>` leads (RFC 5321, 4.5.1).
     var postmaster: String
 
+    /// Clients may go on with what was cut off (RFC 1845).
+    var offersCheckpoints: Bool { limits.checkpoints.keep > .zero }
+
     init(
         serverName: String, kind: ListenerKind, offersTLS: Bool, limits: Limits = Limits(), postmaster: String? = nil
     ) {

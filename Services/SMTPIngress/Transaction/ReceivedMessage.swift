@@ -37,6 +37,7 @@ extension SessionMachine {
         request.binaryMime = transaction.parameters.body == .binaryMIME
         request.messageOctets = Int64(octets)
         request.messageDigest.append(contentsOf: digest)
+        if let transid = transaction.parameters.transid { request.transid = transid.description }
         return request
     }
 

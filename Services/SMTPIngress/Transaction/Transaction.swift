@@ -20,11 +20,29 @@ struct Transaction: Sendable {
     var refusal: Reply?
     /// Looks for bare CR and LF in chunks.
     var checker = NewlineChecker()
+    /// It goes on where an earlier connection was lost: the recipients stand, and some content may be here (RFC 1845).
+    var isResumed = false
+    /// Set when its content was whole on that connection: all that is left to say is what became of it.
+    var handedOver: HandedOverTransaction?
 
     init(reversePath: ReversePath, parameters: MailParameters) {
         id = .next()
         self.reversePath = reversePath
         self.parameters = parameters
+    }
+
+    /// Goes on where the client was lost.
+    mutating func resume(_ checkpoint: Checkpoint) {
+        isResumed = true
+        switch checkpoint {
+        case .content(let interrupted):
+            recipients = interrupted.recipients
+            contentOctets = interrupted.content.octets
+        case .handedOver(let transaction):
+            recipients = transaction.recipients.map { Recipient(forwardPath: $0, targets: []) }
+            contentOctets = transaction.octets
+            handedOver = transaction
+        }
     }
 
     /// One RCPT that was answered with 250.

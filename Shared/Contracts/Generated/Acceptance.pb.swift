@@ -253,6 +253,13 @@ public nonisolated struct AcceptRequest: @unchecked Sendable {
     set {_uniqueStorage()._messageDigest = newValue}
   }
 
+  /// TRANSID as the client gave it, with its angle brackets (RFC 1845, 2); empty without. With the name that the client
+  /// greeted with it is part of what makes two deliveries the same.
+  public var transid: String {
+    get {_storage._transid}
+    set {_uniqueStorage()._transid = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated struct Recipient: Sendable {
@@ -505,7 +512,7 @@ nonisolated extension ClientConnection: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension AcceptRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "AcceptRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}door\0\u{1}client\0\u{3}reverse_path\0\u{1}recipients\0\u{3}server_name\0\u{3}received_at\0\u{1}smtputf8\0\u{3}binary_mime\0\u{3}message_octets\0\u{3}message_digest\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}door\0\u{1}client\0\u{3}reverse_path\0\u{1}recipients\0\u{3}server_name\0\u{3}received_at\0\u{1}smtputf8\0\u{3}binary_mime\0\u{3}message_octets\0\u{3}message_digest\0\u{1}transid\0")
 
   fileprivate class _StorageClass {
     var _door: Door = .unspecified
@@ -518,6 +525,7 @@ nonisolated extension AcceptRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
     var _binaryMime: Bool = false
     var _messageOctets: Int64 = 0
     var _messageDigest: Data = Data()
+    var _transid: String = String()
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -538,6 +546,7 @@ nonisolated extension AcceptRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
       _binaryMime = source._binaryMime
       _messageOctets = source._messageOctets
       _messageDigest = source._messageDigest
+      _transid = source._transid
     }
   }
 
@@ -566,6 +575,7 @@ nonisolated extension AcceptRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
         case 8: try { try decoder.decodeSingularBoolField(value: &_storage._binaryMime) }()
         case 9: try { try decoder.decodeSingularInt64Field(value: &_storage._messageOctets) }()
         case 10: try { try decoder.decodeSingularBytesField(value: &_storage._messageDigest) }()
+        case 11: try { try decoder.decodeSingularStringField(value: &_storage._transid) }()
         default: break
         }
       }
@@ -608,6 +618,9 @@ nonisolated extension AcceptRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
       if !_storage._messageDigest.isEmpty {
         try visitor.visitSingularBytesField(value: _storage._messageDigest, fieldNumber: 10)
       }
+      if !_storage._transid.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._transid, fieldNumber: 11)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -627,6 +640,7 @@ nonisolated extension AcceptRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
         if _storage._binaryMime != rhs_storage._binaryMime {return false}
         if _storage._messageOctets != rhs_storage._messageOctets {return false}
         if _storage._messageDigest != rhs_storage._messageDigest {return false}
+        if _storage._transid != rhs_storage._transid {return false}
         return true
       }
       if !storagesAreEqual {return false}

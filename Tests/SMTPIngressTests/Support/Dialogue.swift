@@ -96,6 +96,7 @@ struct Dialogue: CustomTestStringConvertible, Sendable {
             case "transactions": limits.transactions = number
             case "errors": limits.errors = number
             case "idle-commands": limits.idleCommands = number
+            case "checkpoint-seconds": limits.checkpoints.keep = .seconds(number)
             case "authentication-failures": limits.authenticationFailures = number
             default: preconditionFailure("\(name): \(value)")
             }

@@ -25,13 +25,14 @@ final class Ingress: Sendable {
     let spool: TemporaryDirectory
     let registry: SessionRegistry
     let proxies: ProxyGate
+    let checkpoints: Checkpoints
     private let sending: (group: ServiceGroup, task: Task<Void, any Error>)
     private let port: Mutex<[ListenerKind: SocketAddress]>
 
     static func start(
         _ kinds: [ListenerKind] = [.relay], limits: Limits = Limits(), timeouts: Timeouts = Timeouts(),
         gate: Gate? = nil, spoolDirectory: String? = nil, addresses: [ListenerKind: String] = [:],
-        trustsProxies: Bool = false
+        trustsProxies: Bool = false, clock: @escaping @Sendable () -> NIODeadline = { .now() }
     ) async throws -> Ingress {
         let record = PeerRecord()
         let pair = try MessagingPair.inproc(
@@ -43,7 +44,7 @@ final class Ingress: Sendable {
             ], handlers: .concurrent)
         return try await Ingress(
             kinds, limits: limits, timeouts: timeouts, record: record, pair: pair, spoolDirectory: spoolDirectory,
-            addresses: addresses, trustsProxies: trustsProxies)
+            addresses: addresses, trustsProxies: trustsProxies, clock: clock)
     }
 
     /// With peers elsewhere.
@@ -57,7 +58,7 @@ final class Ingress: Sendable {
     private init(
         _ kinds: [ListenerKind], limits: Limits, timeouts: Timeouts, record: PeerRecord, pair: MessagingPair,
         spoolDirectory: String?, addresses: [ListenerKind: String], trustsProxies: Bool = false,
-        peer: PeerClient? = nil
+        peer: PeerClient? = nil, clock: @escaping @Sendable () -> NIODeadline = { .now() }
     ) async throws {
         let peer = peer ?? pair.client
         self.record = record
@@ -78,6 +79,8 @@ final class Ingress: Sendable {
         let proxies = ProxyGate(
             trusting: { _ in trustsProxies }, patience: timeouts.proxyHeader, limit: limits.sessions, logger: .quiet)
         self.proxies = proxies
+        let checkpoints = Checkpoints(limits: limits.checkpoints, clock: clock)
+        self.checkpoints = checkpoints
         let resolutions = RecentResolutions(lifetime: timeouts.resolution)
         let threads = NIOThreadPool(numberOfThreads: 2)
         threads.start()
@@ -90,9 +93,8 @@ final class Ingress: Sendable {
                         limits: limits),
                     timeouts: timeouts, peers: peers,
                     mechanisms: MechanismCatalogue(sasl: peers.sasl, logger: .quiet), resolutions: resolutions,
-                    settlements: settlements, tls: Certificate.context, spool: area, registry: registry,
-                    proxies: proxies,
-                    metrics: metrics, logger: .quiet),
+                    settlements: settlements, tls: Certificate.context, spool: area, checkpoints: checkpoints,
+                    registry: registry, proxies: proxies, metrics: metrics, logger: .quiet),
                 address: .init(addresses[kind] ?? "127.0.0.1:0") ?? .network(host: "127.0.0.1", port: 0))
         }
         service = IngressService(

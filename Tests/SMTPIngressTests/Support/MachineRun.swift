@@ -25,6 +25,10 @@ struct MachineRun {
     private(set) var content = ByteBuffer()
     private var pending: SessionAction?
     private(set) var isClosed = false
+    /// What the next MAIL with TRANSID finds.
+    var checkpoint: Checkpoint?
+    /// What the client gave up.
+    private(set) var forgotten: [TransactionID] = []
 
     init(
         kind: ListenerKind = .relay, offersTLS: Bool = true, limits: Limits = Limits(), tls: TLSFacts? = nil,
@@ -79,7 +83,11 @@ struct MachineRun {
                 content.writeBuffer(&octets)
             case .discard:
                 content.clear()
-            case .accept, .resolve, .checkSender, .authenticate:
+            case .findCheckpoint:
+                machine.checkpointAnswered(checkpoint.take())
+            case .forgetCheckpoint(let transaction):
+                forgotten.append(transaction.id)
+            case .accept, .awaitOutcome, .resolve, .checkSender, .authenticate:
                 pending = action
             }
         }
@@ -119,7 +127,9 @@ struct MachineRun {
             case .failure(let refusal):
                 machine.notAccepted(Replies.peerFailure(refusal.failure))
             }
-        case .read, .wait, .startTLS, .content, .discard, .close:
+        case .awaitOutcome:
+            machine.answered([Reply(250, "2.0.0", "first")])
+        case .read, .wait, .startTLS, .content, .discard, .close, .findCheckpoint, .forgetCheckpoint:
             break
         }
     }

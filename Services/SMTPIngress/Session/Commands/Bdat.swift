@@ -57,7 +57,7 @@ extension SessionMachine {
         if let refusal = chunk.refusal {
             refuse(refusal)
             // The last chunk of a message that failed before: the transaction is over.
-            if chunk.isLast, transaction?.refusal != nil { endTransaction() }
+            if chunk.isLast, transaction?.refusal != nil { abandonTransaction() }
             return nil
         }
         if chunk.isLast, let current = transaction, current.refusal == nil, current.parameters.body != .binaryMIME {

@@ -46,6 +46,7 @@ extension SessionMachine {
     mutating func contentReceived(_ content: ByteBuffer) -> SessionAction? {
         let count = content.readableBytes
         guard var current = transaction else { return nil }
+        if current.handedOver != nil { current.refusal = Replies.wholeAlready }
         transaction = nil
         defer { if case .closing = phase {} else { transaction = current } }
         if current.refusal == nil, current.contentOctets + count <= settings.limits.messageOctets {
@@ -66,7 +67,8 @@ extension SessionMachine {
     /// From now on the content is thrown away; the first reason counts.
     mutating func refuseContent(_ reply: Reply) {
         guard let current = transaction, current.refusal == nil else { return }
-        transaction?.refusal = reply
+        // More content behind the end of it: whatever the client means, it is not that message, which may be delivered.
+        transaction?.refusal = current.handedOver == nil ? reply : Replies.wholeAlready
         if current.contentOctets > 0 { hasStaleContent = true }
     }
 
@@ -83,9 +85,10 @@ extension SessionMachine {
         }
         guard let refusal = current.refusal else {
             phase = .accepting
-            return .accept(current)
+            return current.handedOver.map { .awaitOutcome($0) } ?? .accept(current)
         }
-        finish(Array(repeating: refusal, count: settings.kind.isLMTP ? current.recipients.count : 1))
+        abandonTransaction()
+        finish(replies(to: current, refusal))
         errorCount += refusal.isPermanent ? 1 : 0
         return nil
     }
@@ -93,17 +96,32 @@ extension SessionMachine {
     /// Content processing's answer.
     mutating func accepted(_ statuses: [TransactionStatus]) {
         guard case .accepting = phase, let current = transaction else { return }
-        let recipients = current.recipients.count
-        finish(
-            settings.kind.isLMTP
-                ? TransactionReplies.each(statuses, recipients: recipients, id: current.id)
-                : [TransactionReplies.common(statuses, recipients: recipients, id: current.id)])
+        finish(replies(to: current, statuses))
+    }
+
+    /// What became of the transaction that an earlier connection handed over.
+    mutating func answered(_ replies: [Reply]) {
+        guard case .accepting = phase, transaction != nil else { return }
+        finish(replies)
     }
 
     /// Content processing did not answer, or the message could not be kept for it.
     mutating func notAccepted(_ reply: Reply) {
         guard case .accepting = phase, let current = transaction else { return }
-        finish(Array(repeating: reply, count: settings.kind.isLMTP ? current.recipients.count : 1))
+        finish(replies(to: current, reply))
+    }
+
+    /// One reply for all recipients, or by LMTP one for each (RFC 2033, 4.2).
+    func replies(to transaction: Transaction, _ statuses: [TransactionStatus]) -> [Reply] {
+        let recipients = transaction.recipients.count
+        return settings.kind.isLMTP
+            ? TransactionReplies.each(statuses, recipients: recipients, id: transaction.id)
+            : [TransactionReplies.common(statuses, recipients: recipients, id: transaction.id)]
+    }
+
+    /// The same reply for all.
+    func replies(to transaction: Transaction, _ reply: Reply) -> [Reply] {
+        Array(repeating: reply, count: settings.kind.isLMTP ? transaction.recipients.count : 1)
     }
 
     private mutating func finish(_ replies: [Reply]) {

@@ -12,7 +12,7 @@ extension SessionMachine {
             break
         }
         // RFC 5321, 4.1.4: as if RSET had been given.
-        endTransaction()
+        abandonTransaction()
         self.greeting = greeting
         if greeting.isExtended {
             performIdle(extensions.reply(greeting: "\(settings.serverName) greets \(greeting.name)"))
@@ -32,8 +32,9 @@ extension SessionMachine {
             .init("CHUNKING"),
             .init("SMTPUTF8"),
             .init("ENHANCEDSTATUSCODES"),
-            .init("LIMITS", ["MAILMAX=\(limits.transactions)", "RCPTMAX=\(limits.recipients)"]),
         ]
+        if settings.offersCheckpoints { list.append(.init(ExtensionList.checkpoint)) }
+        list.append(.init("LIMITS", ["MAILMAX=\(limits.transactions)", "RCPTMAX=\(limits.recipients)"]))
         if settings.offersTLS, tls == nil { list.append(.init("STARTTLS")) }
         if offersAuthentication { list.append(.init("AUTH", offeredMechanisms)) }
         return ExtensionList(list)

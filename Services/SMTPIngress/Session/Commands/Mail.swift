@@ -1,7 +1,7 @@
 import Contracts
 import SMTPSyntax
 
-/// MAIL (RFC 5321, 4.1.1.2; RFC 1870; RFC 6531, 3.4; RFC 6409, 6.1).
+/// MAIL (RFC 5321, 4.1.1.2; RFC 1845; RFC 1870; RFC 6531, 3.4; RFC 6409, 6.1).
 extension SessionMachine {
     mutating func performMail(_ path: ReversePath, _ parameters: MailParameters) -> SessionAction? {
         if let refusal = objection(to: path, parameters) {
@@ -36,8 +36,31 @@ extension SessionMachine {
     private mutating func begin(_ path: ReversePath, _ parameters: MailParameters) {
         transactionCount += 1
         idleCommandCount = 0
-        transaction = Transaction(reversePath: path, parameters: parameters)
-        say(Replies.senderOK)
+        let new = Transaction(reversePath: path, parameters: parameters)
+        if parameters.transid != nil {
+            phase = .findingCheckpoint(new, isAsked: false)
+        } else {
+            transaction = new
+            say(Replies.senderOK)
+        }
+    }
+
+    /// What there is of a transaction that the client named (RFC 1845, 3); nil makes it a new one.
+    mutating func checkpointAnswered(_ checkpoint: Checkpoint?) {
+        guard case .findingCheckpoint(var current, _) = phase else { return }
+        phase = .commands
+        if let checkpoint {
+            current.resume(checkpoint)
+            say(.restart(at: current.contentOctets))
+        } else {
+            say(Replies.senderOK)
+        }
+        transaction = current
+    }
+
+    /// Somebody still wants to hear that.
+    var isFindingCheckpoint: Bool {
+        if case .findingCheckpoint = phase { true } else { false }
     }
 
     private func objection(to path: ReversePath, _ parameters: MailParameters) -> Reply? {
@@ -49,6 +72,7 @@ extension SessionMachine {
         if transaction != nil { return Replies.nestedMail }
         if !greeting.isExtended, parameters != MailParameters() { return Replies.parameterNotOffered }
         if parameters.asksForNotification { return Replies.parameterNotOffered }
+        if parameters.transid != nil, !settings.offersCheckpoints { return Replies.parameterNotOffered }
         // RFC 4954, 5: who offers AUTH takes AUTH=; it is not trusted, and goes nowhere.
         if parameters.auth != nil, !settings.kind.isSubmission { return Replies.parameterNotOffered }
         if !path.isASCII, !parameters.smtputf8 { return Replies.senderNeedsSMTPUTF8 }

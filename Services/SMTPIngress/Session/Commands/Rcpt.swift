@@ -10,13 +10,26 @@ extension SessionMachine {
 
     mutating func refuseRcpt(_ path: ForwardPath, _ parameters: RcptParameters) {
         guard let objection = objection(to: path, parameters) else { return }
-        // RFC 5321, 4.5.3.1.10: too many recipients is no fault; the client sends the rest in another transaction.
-        if objection == Replies.tooManyRecipients { say(objection) } else { refuse(objection) }
+        if objection == Replies.recipientsStand, isRecipient(path) {
+            say(Replies.recipientOK)
+        } else if objection.isTransient {
+            // RFC 5321, 4.5.3.1.10: this is no fault; the client sends to the rest in another transaction.
+            say(objection)
+        } else {
+            refuse(objection)
+        }
+    }
+
+    private func isRecipient(_ path: ForwardPath) -> Bool {
+        transaction?.recipients.contains { $0.forwardPath == address(path) } ?? false
     }
 
     private func objection(to path: ForwardPath, _ parameters: RcptParameters) -> Reply? {
         guard let transaction else { return greeting == nil ? Replies.greetFirst : Replies.mailFirst }
         if transaction.usesChunks { return Replies.dataAfterBDAT }
+        // RFC 1845, 3: behind 355 comes content. A client that pipelined RCPT hears that those which stand do stand; no
+        // other is added to a message that may be delivered already.
+        if transaction.isResumed { return Replies.recipientsStand }
         if parameters.asksForNotification { return Replies.parameterNotOffered }
         if !path.isASCII, !transaction.parameters.smtputf8 { return Replies.recipientNeedsSMTPUTF8 }
         if transaction.recipients.count + asked.count >= settings.limits.recipients {

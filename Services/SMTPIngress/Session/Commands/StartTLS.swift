@@ -31,8 +31,8 @@ extension SessionMachine {
         case .handshaking:
             tls = facts
             phase = .commands
-        case .commands, .resolving, .checkingSender, .authenticating, .challenged, .confirming, .data, .chunk,
-            .accepting, .closing:
+        case .commands, .resolving, .checkingSender, .findingCheckpoint, .authenticating, .challenged, .confirming,
+            .data, .chunk, .accepting, .closing:
             // Renegotiation is not ours to see.
             break
         }
