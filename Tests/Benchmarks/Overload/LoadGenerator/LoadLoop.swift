@@ -70,8 +70,7 @@ struct LoadLoop {
         }
         report.unanswered += waiting.count
         for session in sessions {
-            if session.offeredAt != nil { report.unansweredInHand += 1 }
-            close(session)
+            giveUp(session)
         }
         report.measured = plan.duration - plan.warmup
         report.elapsed = now - started
@@ -111,7 +110,7 @@ struct LoadLoop {
         session.offeredAt = offeredAt
         session.refusal = nil
         session.generation &+= 1
-        deadlines.append((offeredAt + plan.limit, session, session.generation))
+        deadlines.append((now + plan.limit, session, session.generation))
         if case .idle = session.state { sendEnvelope(session) } else { connect(session) }
     }
 
@@ -124,15 +123,25 @@ struct LoadLoop {
         while let first = deadlines.first, first.at < now {
             deadlines.removeFirst()
             guard first.session.generation == first.generation, first.session.offeredAt != nil else { continue }
-            report.unansweredInHand += 1
-            first.session.offeredAt = nil
-            close(first.session)
+            giveUp(first.session)
         }
         while let first = resting.first, first.until <= now {
             resting.removeFirst()
             first.session.state = .closed
             closed.append(first.session)
         }
+    }
+
+    /// The message in hand, if there is one, was not answered in time; no sender goes on with such a connection.
+    private mutating func giveUp(_ session: ClientSession) {
+        if session.offeredAt != nil {
+            session.offeredAt = nil
+            switch session.state {
+            case .connecting, .greeting: report.ungreeted += 1
+            default: report.unansweredInHand += 1
+            }
+        }
+        close(session)
     }
 
     // MARK: Connections

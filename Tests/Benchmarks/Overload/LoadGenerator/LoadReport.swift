@@ -31,7 +31,9 @@ struct LoadReport {
     var lost = [Int](repeating: 0, count: Loss.allCases.count)
     /// Offered, and no session came free within the limit.
     var unanswered = 0
-    /// On the wire, and not answered within the limit.
+    /// Begun, and no greeting came within the limit.
+    var ungreeted = 0
+    /// In a session, and not answered within the limit.
     var unansweredInHand = 0
     var connections = 0
     /// Sessions without a message that the server ended.
@@ -71,7 +73,8 @@ struct LoadReport {
         let losses = Loss.allCases.map { "\"\($0.name)\": \(lost[$0.rawValue])" }.joined(separator: ", ")
         return """
             {"offered": \(offered), "tried": \(tried), "accepted": \(accepted), "refused": {\(codes)},
-             "lost": {\(losses)}, "no_session": \(unanswered), "no_reply": \(unansweredInHand),
+             "lost": {\(losses)}, "no_session": \(unanswered), "no_greeting": \(ungreeted),
+             "no_reply": \(unansweredInHand),
              "connections": \(connections), "highest_sessions": \(highestSessions),
              "idle_sessions_ended": \(idleSessionsEnded),
              "accepted_rate": \(measured > 0 ? Double(acceptedInTime) * 1e9 / Double(measured) : 0),
