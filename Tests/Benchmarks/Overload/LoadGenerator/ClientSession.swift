@@ -76,7 +76,9 @@ struct MessageTemplate {
     }
 
     /// The message with this number, with its end of data.
-    mutating func withMessage<Result>(_ number: Int, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+    mutating func withMessage<Result>(_ number: Int, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows
+        -> Result
+    {
         var rest = number
         for place in (numberAt..<numberAt + Self.digits).reversed() {
             octets[place] = UInt8(ascii: "0") + UInt8(rest % 10)

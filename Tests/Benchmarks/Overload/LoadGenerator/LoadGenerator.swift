@@ -8,7 +8,8 @@ import Glibc
 @main
 struct LoadGenerator: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "LoadGenerator", abstract: "Offers messages to an SMTP server and prints what became of them as JSON.")
+        commandName: "LoadGenerator",
+        abstract: "Offers messages to an SMTP server and prints what became of them as JSON.")
 
     @Option(help: "The server's IPv4 address.") var host = "127.0.0.1"
     @Option(help: "The server's port.") var port: UInt16
@@ -38,9 +39,13 @@ struct LoadGenerator: ParsableCommand {
     func run() throws {
         guard let server = IPv4Address(host), let first = IPv4Address(source) else { return }
         var descriptors = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &descriptors) == 0 else { throw SystemError("getrlimit") }
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &descriptors) == 0 else {
+            throw SystemError("getrlimit")
+        }
         descriptors.rlim_cur = descriptors.rlim_max
-        guard setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &descriptors) == 0 else { throw SystemError("setrlimit") }
+        guard setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &descriptors) == 0 else {
+            throw SystemError("setrlimit")
+        }
         guard Int(descriptors.rlim_max) > sessions + 16 else {
             throw ValidationError("\(sessions) connections, and the system allows \(descriptors.rlim_max) descriptors")
         }

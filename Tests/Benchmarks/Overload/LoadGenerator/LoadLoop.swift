@@ -165,13 +165,15 @@ struct LoadLoop {
         var local = IPv4Address(value: plan.firstSource.value + offset).socketAddress(port: 0)
         var remote = plan.server.socketAddress(port: plan.port)
         let length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBegun = withUnsafePointer(to: &local) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, length) == 0 }
-        } && withUnsafePointer(to: &remote) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                Glibc.connect(descriptor, $0, length) == 0 || errno == EINPROGRESS
+        let isBegun =
+            withUnsafePointer(to: &local) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, length) == 0 }
             }
-        }
+            && withUnsafePointer(to: &remote) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    Glibc.connect(descriptor, $0, length) == 0 || errno == EINPROGRESS
+                }
+            }
         // Edge-triggered for both directions: each connection is registered once.
         var event = epoll_event()
         event.events = EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
