@@ -46,7 +46,8 @@ struct LoadLoop {
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 
-    /// Offers for the planned time, then waits for what is in hand as long as the limit says.
+    /// Offers for the planned time, then goes on until each message that was offered has an answer or has waited for the
+    /// limit: once for a session, and once for its reply.
     mutating func run() throws -> LoadReport {
         started = Self.clock()
         now = started
@@ -58,8 +59,9 @@ struct LoadLoop {
             if isOffering { offer() }
             expire()
             serveWaiting()
-            if !isOffering, (waiting.isEmpty && !sessions.contains { $0.offeredAt != nil }) || now > end + plan.limit {
-                break
+            if !isOffering {
+                let isDone = waiting.isEmpty && !sessions.contains { $0.offeredAt != nil }
+                if isDone || now > end + 2 * plan.limit { break }
             }
             let count = Int(epoll_wait(poller, &events, Int32(events.count), 1))
             now = Self.clock()
