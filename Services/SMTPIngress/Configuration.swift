@@ -56,6 +56,9 @@ struct IngressConfiguration: ServiceConfiguration {
             .integer(
                 "limits.sessions_per_address", default: limits.sessionsPerAddress, in: 1...1_000_000,
                 "Sessions from one network address."),
+            .integer(
+                "limits.refusals", default: limits.refusals, in: 1...1_000_000,
+                "Connections at once that are being turned away; beyond it the others wait to be accepted."),
         ]
     }()
 
@@ -67,6 +70,9 @@ struct IngressConfiguration: ServiceConfiguration {
             .duration(
                 "timeouts.linger", default: timeouts.linger, in: range,
                 "For the client to close after our last reply."),
+            .duration(
+                "timeouts.refusal", default: timeouts.refusal, in: .zero ... .seconds(60),
+                "For a client beyond the limit of sessions to be told so; one that comes again at once costs little."),
             .duration(
                 "timeouts.question", default: timeouts.question, in: range,
                 "For an answer of storage's directory or of authentication."),
@@ -113,7 +119,7 @@ struct IngressConfiguration: ServiceConfiguration {
         limits = try Self.limits(values)
         timeouts = Timeouts(
             idle: try values.duration("timeouts.idle"), linger: try values.duration("timeouts.linger"),
-            question: try values.duration("timeouts.question"),
+            refusal: try values.duration("timeouts.refusal"), question: try values.duration("timeouts.question"),
             acceptance: try values.duration("timeouts.acceptance"),
             resolution: try values.duration("timeouts.resolution"))
     }
@@ -131,6 +137,7 @@ struct IngressConfiguration: ServiceConfiguration {
             authenticationFailures: try values.integer("limits.authentication_failures"),
             sessions: try values.integer("limits.sessions"),
             sessionsPerAddress: try values.integer("limits.sessions_per_address"),
+            refusals: try values.integer("limits.refusals"),
             memoryOctets: try values.octets("limits.memory"))
     }
 
