@@ -59,6 +59,9 @@ struct IngressConfiguration: ServiceConfiguration {
             .integer(
                 "limits.refusals", default: limits.refusals, in: 1...1_000_000,
                 "Connections at once that are being turned away; beyond it the others wait to be accepted."),
+            .integer(
+                "limits.acceptances", default: limits.acceptances, in: 1...100_000,
+                "Messages handed over at once, those in the spool apart; beyond it the clients' addresses take turns."),
         ]
     }()
 
@@ -138,6 +141,7 @@ struct IngressConfiguration: ServiceConfiguration {
             sessions: try values.integer("limits.sessions"),
             sessionsPerAddress: try values.integer("limits.sessions_per_address"),
             refusals: try values.integer("limits.refusals"),
+            acceptances: try values.integer("limits.acceptances"),
             memoryOctets: try values.octets("limits.memory"))
     }
 

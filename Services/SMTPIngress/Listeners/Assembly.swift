@@ -12,6 +12,7 @@ func makeServices(
 ) throws -> [any Service] {
     let metrics = IngressMetrics()
     let registry = SessionRegistry(limits: configuration.limits, metrics: metrics)
+    let turns = AcceptanceTurns(limit: configuration.limits.acceptances)
     let mechanisms = MechanismCatalogue(sasl: peers.sasl, logger: logger)
     let resolutions = RecentResolutions(lifetime: configuration.timeouts.resolution)
     let settlements = SettlementSender(to: peers.delivery, logger: logger)
@@ -28,7 +29,7 @@ func makeServices(
                 timeouts: configuration.timeouts, peers: peers, mechanisms: mechanisms, resolutions: resolutions,
                 settlements: settlements, tls: tls,
                 spool: SpoolArea(directory: configuration.spoolDirectory, threads: threads),
-                registry: registry, metrics: metrics, logger: logger),
+                registry: registry, turns: turns, metrics: metrics, logger: logger),
             address: address)
     }
     let ingress = IngressService(

@@ -14,6 +14,7 @@ struct SessionEnvironment: Sendable {
     var tls: TLSContext?
     var spool: SpoolArea
     var registry: SessionRegistry
+    var turns: AcceptanceTurns
     var metrics: IngressMetrics
     var logger: Logger
 }

@@ -23,6 +23,7 @@ final class Ingress: Sendable {
     let service: IngressService
     let spool: TemporaryDirectory
     let registry: SessionRegistry
+    let turns: AcceptanceTurns
     private let sending: (group: ServiceGroup, task: Task<Void, any Error>)
     private let port: Mutex<[ListenerKind: SocketAddress]>
 
@@ -68,6 +69,8 @@ final class Ingress: Sendable {
         let metrics = IngressMetrics()
         let registry = SessionRegistry(limits: limits, metrics: metrics)
         self.registry = registry
+        let turns = AcceptanceTurns(limit: limits.acceptances)
+        self.turns = turns
         let resolutions = RecentResolutions(lifetime: timeouts.resolution)
         let threads = NIOThreadPool(numberOfThreads: 2)
         threads.start()
@@ -81,7 +84,7 @@ final class Ingress: Sendable {
                     timeouts: timeouts, peers: peers,
                     mechanisms: MechanismCatalogue(sasl: peers.sasl, logger: .quiet), resolutions: resolutions,
                     settlements: settlements, tls: Certificate.context, spool: area, registry: registry,
-                    metrics: metrics, logger: .quiet),
+                    turns: turns, metrics: metrics, logger: .quiet),
                 address: .init(addresses[kind] ?? "127.0.0.1:0") ?? .network(host: "127.0.0.1", port: 0))
         }
         service = IngressService(
