@@ -146,6 +146,33 @@ import Testing
         await ingress.stop()
     }
 
+    @Test("A replica that goes while clients connect resets none of them: each is greeted, by it or by the other")
+    func goingWhileClientsConnect() async throws {
+        let staying = try await Ingress.start()
+        let port = try #require(try staying.address().port)
+        for _ in 0..<10 {
+            let going = try await Ingress.start(addresses: [.relay: "127.0.0.1:\(port)"])
+            let codes = try await withThrowingTaskGroup(of: [String].self) { group in
+                for _ in 0..<8 {
+                    group.addTask {
+                        var codes: [String] = []
+                        while codes.count < 25 {
+                            let client = try await staying.connect()
+                            codes.append(try await client.code())
+                            await client.close()
+                        }
+                        return codes
+                    }
+                }
+                while going.registry.count == 0 { await Task.yield() }
+                await going.stop()
+                return try await group.reduce(into: []) { $0 += $1 }
+            }
+            #expect(codes.count == 200 && Set(codes).isSubset(of: ["220", "421 4.3.2"]))
+        }
+        await staying.stop()
+    }
+
     @Test("Two services share one port (SO_REUSEPORT)")
     func sharedPort() async throws {
         let first = try await Ingress.start()

@@ -18,6 +18,8 @@ final class SessionRegistry: Sendable {
         var channels: [ObjectIdentifier: any Channel] = [:]
         /// Accepted and no session: on their way in, or being turned away.
         var outside: [ObjectIdentifier: any Channel] = [:]
+        /// Those of them that have not asked to enter yet.
+        var arriving: Set<ObjectIdentifier> = []
         /// Listeners that wait until there are fewer of those.
         var pausedListeners: [@Sendable () -> Void] = []
         var byAddress: [String: Int] = [:]
@@ -45,12 +47,16 @@ final class SessionRegistry: Sendable {
     /// How many connections are on their way in or being turned away.
     var outsideCount: Int { state.withLock { $0.outside.count } }
 
+    /// How many connections were accepted and have not asked to enter yet.
+    var arrivingCount: Int { state.withLock { $0.arriving.count } }
+
     /// How many sessions there are, those included whose calls are not answered yet.
     var count: Int { state.withLock { $0.channels.count } }
 
     /// A connection has come. Once admitted it must leave.
     func enter(_ channel: any Channel, address: String) -> Admission {
         let (admission, count) = state.withLock { state -> (Admission, Int) in
+            state.arriving.remove(ObjectIdentifier(channel))
             guard !state.isDraining else { return (.draining, state.channels.count) }
             guard state.channels.count < limits.sessions else { return (.tooMany, state.channels.count) }
             // Unix sockets have no address; who can reach them is decided by the file system.
@@ -70,7 +76,10 @@ final class SessionRegistry: Sendable {
 
     /// A connection was accepted, and is outside until it is a session or closed.
     func accepted(_ channel: any Channel) {
-        state.withLock { $0.outside[ObjectIdentifier(channel)] = channel }
+        state.withLock { state in
+            state.outside[ObjectIdentifier(channel)] = channel
+            state.arriving.insert(ObjectIdentifier(channel))
+        }
         channel.closeFuture.whenComplete { _ in self.noLongerOutside(channel) }
     }
 
@@ -86,6 +95,7 @@ final class SessionRegistry: Sendable {
     private func noLongerOutside(_ channel: any Channel) {
         let (listeners, waiters) = state.withLock { state in
             state.outside[ObjectIdentifier(channel)] = nil
+            state.arriving.remove(ObjectIdentifier(channel))
             let listeners = state.outside.count < limits.refusals ? state.pausedListeners : []
             if !listeners.isEmpty { state.pausedListeners = [] }
             return (listeners, state.takeWaitersIfEmpty())
