@@ -146,6 +146,26 @@ import Testing
         await ingress.stop()
     }
 
+    @Test("Hundreds that wait to be accepted when the service ends are told to come again")
+    func waitingAtTheEnd() async throws {
+        var limits = Limits()
+        limits.sessions = 1
+        limits.refusals = 1
+        let ingress = try await Ingress.start(limits: limits, timeouts: Timeouts(refusal: .seconds(60)))
+        let first = try await ingress.greeted()
+        var waiting: [SMTPClient] = []
+        for _ in 0..<300 { waiting.append(try await ingress.connect()) }
+        #expect(ingress.registry.outsideCount < 10)
+        async let end: Void = ingress.stop()
+        #expect(try await first.code() == "421 4.3.2")
+        for client in waiting {
+            #expect(try await client.code() == "421 4.3.2")
+            await client.close()
+        }
+        await first.close()
+        await end
+    }
+
     @Test("A replica that goes while clients connect resets none of them: each is greeted, by it or by the other")
     func goingWhileClientsConnect() async throws {
         let staying = try await Ingress.start()

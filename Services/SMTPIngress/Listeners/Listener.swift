@@ -35,6 +35,7 @@ struct Listener: Sendable {
                 let socket = try ListeningSocket(boundTo: .makeAddressResolvingHost(host, port: port))
                 do {
                     let channel = try await bootstrap(group, isNetwork: true).withBoundSocket(socket.descriptor).get()
+                    Self.lengthenQueue(of: socket.descriptor)
                     return [OpenListener(kind: environment.settings.kind, channel: channel, socket: socket)]
                 } catch {
                     socket.turnAwayRest(speaks: false)
@@ -49,6 +50,7 @@ struct Listener: Sendable {
                 var opened: [OpenListener] = []
                 for descriptor in inherited {
                     let channel = try await bootstrap(group, isNetwork: false).withBoundSocket(descriptor).get()
+                    Self.lengthenQueue(of: descriptor)
                     opened.append(OpenListener(kind: environment.settings.kind, channel: channel))
                 }
                 return opened
@@ -56,6 +58,12 @@ struct Listener: Sendable {
         } catch {
             throw ListenError(address: address.description, reason: "\(error)")
         }
+    }
+
+    /// A channel of a socket that was bound before listens with a queue of 128, whatever its options say; a crowd that
+    /// comes at once overflows that, and those whom the kernel dropped believe that they are connected.
+    private static func lengthenQueue(of descriptor: CInt) {
+        _ = Glibc.listen(descriptor, CInt(backlog))
     }
 
     private func bootstrap(_ group: any EventLoopGroup, isNetwork: Bool) -> ServerBootstrap {
