@@ -149,6 +149,11 @@ let package = Package(
         .executableTarget(
             name: "MessagingBenchmark", dependencies: ["Messaging", "CZeroMQ", nioCore, logging],
             path: "Tests/Benchmarks/Messaging", swiftSettings: strict),
+        // Not in Glibc's module; a load generator that is to be cheap needs nothing else of the kernel.
+        .systemLibrary(name: "CEpoll", path: "Tests/Benchmarks/Overload/CEpoll"),
+        .executableTarget(
+            name: "LoadGenerator", dependencies: ["CEpoll", arguments],
+            path: "Tests/Benchmarks/Overload/LoadGenerator", swiftSettings: strict),
         // A test target, since only such a one may import an executable.
         .testTarget(
             name: "StorageBenchmark", dependencies: ["Storage", "TestSupport"],

@@ -63,6 +63,12 @@ struct IngressConfiguration: ServiceConfiguration {
             .integer(
                 "limits.sessions_per_address", default: limits.sessionsPerAddress, in: 1...1_000_000,
                 "Sessions from one network address."),
+            .integer(
+                "limits.refusals", default: limits.refusals, in: 1...1_000_000,
+                "Connections at once that are being turned away; beyond it the others wait to be accepted."),
+            .integer(
+                "limits.acceptances", default: limits.acceptances, in: 1...100_000,
+                "Messages handed over at once, those in the spool apart; beyond it the clients' addresses take turns."),
         ]
     }()
 
@@ -74,6 +80,9 @@ struct IngressConfiguration: ServiceConfiguration {
             .duration(
                 "timeouts.linger", default: timeouts.linger, in: range,
                 "For the client to close after our last reply."),
+            .duration(
+                "timeouts.refusal", default: timeouts.refusal, in: .zero ... .seconds(60),
+                "For a client beyond the limit of sessions to be told so; one that comes again at once costs little."),
             .duration(
                 "timeouts.question", default: timeouts.question, in: range,
                 "For an answer of storage's directory or of authentication."),
@@ -145,7 +154,7 @@ struct IngressConfiguration: ServiceConfiguration {
         limits = try Self.limits(values)
         timeouts = Timeouts(
             idle: try values.duration("timeouts.idle"), linger: try values.duration("timeouts.linger"),
-            question: try values.duration("timeouts.question"),
+            refusal: try values.duration("timeouts.refusal"), question: try values.duration("timeouts.question"),
             acceptance: try values.duration("timeouts.acceptance"),
             resolution: try values.duration("timeouts.resolution"),
             proxyHeader: try values.duration("proxy.timeout"))
@@ -164,6 +173,8 @@ struct IngressConfiguration: ServiceConfiguration {
             authenticationFailures: try values.integer("limits.authentication_failures"),
             sessions: try values.integer("limits.sessions"),
             sessionsPerAddress: try values.integer("limits.sessions_per_address"),
+            refusals: try values.integer("limits.refusals"),
+            acceptances: try values.integer("limits.acceptances"),
             memoryOctets: try values.octets("limits.memory"),
             checkpoints: CheckpointLimits(
                 keep: try values.duration("checkpoint.keep"), count: try values.integer("checkpoint.limit"),

@@ -25,6 +25,12 @@ struct Limits: Sendable, Hashable {
     var sessions = 2_000
     /// Sessions from one network address.
     var sessionsPerAddress = 500
+    /// Connections that are not sessions: on their way in, or being turned away. Beyond it none is accepted, and the
+    /// system's own queue keeps the others, which costs us nothing.
+    var refusals = 1_000
+    /// Messages with content processing at once, large ones apart; two batches of storage's, so that one is written while
+    /// the next gathers. Beyond it client addresses take turns.
+    var acceptances = 128
     /// Octets of a message that stay in memory; a longer one goes to a file.
     var memoryOctets = Payload.inlineLimit
     /// What is kept of transactions whose client was lost.
@@ -52,6 +58,9 @@ struct Timeouts: Sendable, Hashable {
     var idle = Duration.seconds(300)
     /// For the client to close the connection after our last word.
     var linger = Duration.seconds(5)
+    /// For a client beyond the limit of sessions to be told so. Told at once it comes again at once: to greet and turn
+    /// away thousands a second would leave no time for those who are in.
+    var refusal = Duration.seconds(1)
     /// For an answer of the directory or of authentication.
     var question = Duration.seconds(10)
     /// For content processing to take a message. Clients wait ten minutes (RFC 5321, 4.5.3.2.6).

@@ -11,7 +11,7 @@ import Testing
     func sessionsPerAddress() async throws {
         var limits = Limits()
         limits.sessionsPerAddress = 2
-        let ingress = try await Ingress.start(limits: limits)
+        let ingress = try await Ingress.start(limits: limits, timeouts: Timeouts(refusal: .milliseconds(50)))
         let first = try await ingress.greeted()
         let second = try await ingress.greeted()
         let third = try await ingress.connect()
@@ -32,7 +32,8 @@ import Testing
     func sessions() async throws {
         var limits = Limits()
         limits.sessions = 1
-        let ingress = try await Ingress.start([.relay, .submissions], limits: limits)
+        let ingress = try await Ingress.start(
+            [.relay, .submissions], limits: limits, timeouts: Timeouts(refusal: .milliseconds(50)))
         let first = try await ingress.greeted()
         let second = try await ingress.connect()
         #expect(try await second.code() == "421 4.3.2")
@@ -40,6 +41,55 @@ import Testing
         #expect(await third.endsHere())
         await first.close()
         await ingress.stop()
+    }
+
+    @Test("Of a crowd beyond the limit only so many are in hand at once; all are told in turn, and who is in goes on")
+    func crowd() async throws {
+        var limits = Limits()
+        limits.sessions = 1
+        limits.refusals = 2
+        let ingress = try await Ingress.start(limits: limits, timeouts: Timeouts(refusal: .milliseconds(200)))
+        let first = try await ingress.greeted()
+        let highest = try await withThrowingTaskGroup(of: String.self) { group in
+            for _ in 0..<60 {
+                group.addTask {
+                    let client = try await ingress.connect()
+                    let code = try await client.code()
+                    await client.close()
+                    return code
+                }
+            }
+            var highest = 0
+            for try await code in group {
+                #expect(code == "421 4.3.2")
+                highest = max(highest, ingress.registry.outsideCount)
+                #expect(try await first.command("NOOP").code == 250)
+            }
+            return highest
+        }
+        // The kernel hands over a few connections at a time.
+        #expect(highest > 0 && highest < 30)
+        await first.close()
+        let next = try await ingress.connect()
+        #expect(try await next.code() == "220")
+        await next.close()
+        await ingress.stop()
+    }
+
+    @Test("Who is being turned away is told at once when the service ends")
+    func turnedAwayAtTheEnd() async throws {
+        var limits = Limits()
+        limits.sessions = 1
+        let ingress = try await Ingress.start(limits: limits, timeouts: Timeouts(refusal: .seconds(60)))
+        let first = try await ingress.greeted()
+        let second = try await ingress.connect()
+        while ingress.registry.outsideCount == 0 { await Task.yield() }
+        async let end: Void = ingress.stop()
+        #expect(try await second.code() == "421 4.3.2")
+        #expect(try await first.code() == "421 4.3.2")
+        await first.close()
+        await second.close()
+        await end
     }
 
     @Test("A client that is silent for too long gets 421 4.4.2, in a message too")
@@ -94,6 +144,61 @@ import Testing
         #expect(await client.endsHere())
         #expect(ingress.record.accepted.isEmpty)
         await ingress.stop()
+    }
+
+    @Test("Hundreds that wait to be accepted when the service ends are told to come again")
+    func waitingAtTheEnd() async throws {
+        var limits = Limits()
+        limits.sessions = 1
+        limits.refusals = 1
+        let ingress = try await Ingress.start(limits: limits, timeouts: Timeouts(refusal: .seconds(60)))
+        let first = try await ingress.greeted()
+        var waiting: [SMTPClient] = []
+        for _ in 0..<300 { waiting.append(try await ingress.connect()) }
+        #expect(ingress.registry.outsideCount < 10)
+        async let end: Void = ingress.stop()
+        #expect(try await first.code() == "421 4.3.2")
+        for client in waiting {
+            #expect(try await client.code() == "421 4.3.2")
+            await client.close()
+        }
+        await first.close()
+        await end
+    }
+
+    /// Only the kernel could pass on who comes in the moment in which the socket is closed.
+    @Test("A replica that goes while clients connect resets hardly one: each is greeted, by it or by the other")
+    func goingWhileClientsConnect() async throws {
+        var resets = 0
+        let staying = try await Ingress.start()
+        let port = try #require(try staying.address().port)
+        for _ in 0..<10 {
+            let going = try await Ingress.start(addresses: [.relay: "127.0.0.1:\(port)"])
+            let codes = try await withThrowingTaskGroup(of: [String].self) { group in
+                for _ in 0..<8 {
+                    group.addTask {
+                        var codes: [String] = []
+                        while codes.count < 25 {
+                            do {
+                                let client = try await staying.connect()
+                                codes.append(try await client.code())
+                                await client.close()
+                            } catch {
+                                codes.append("reset")
+                            }
+                        }
+                        return codes
+                    }
+                }
+                while going.registry.count == 0 { await Task.yield() }
+                await going.stop()
+                return try await group.reduce(into: []) { $0 += $1 }
+            }
+            #expect(codes.count == 200 && Set(codes).isSubset(of: ["220", "421 4.3.2", "reset"]))
+            resets += codes.count { $0 == "reset" }
+        }
+        #expect(resets <= 3)
+        await staying.stop()
     }
 
     @Test("Two services share one port (SO_REUSEPORT)")

@@ -16,6 +16,7 @@ func makeServices(
     let proxies = ProxyGate(
         trusting: { configuration.trustedProxies.contain($0) }, patience: configuration.timeouts.proxyHeader,
         limit: configuration.limits.sessions, logger: logger)
+    let turns = AcceptanceTurns(limit: configuration.limits.acceptances)
     let mechanisms = MechanismCatalogue(sasl: peers.sasl, logger: logger)
     let resolutions = RecentResolutions(lifetime: configuration.timeouts.resolution)
     let checkpoints = Checkpoints(limits: configuration.limits.checkpoints)
@@ -23,9 +24,9 @@ func makeServices(
     threads.start()
     let group = MultiThreadedEventLoopGroup(
         numberOfThreads: configuration.eventLoops > 0 ? configuration.eventLoops : System.coreCount)
-    let turns = EventLoopTurns(group)
+    let loops = EventLoopTurns(group)
     let settlements = SettlementSender(
-        to: peers.delivery, place: place, takenIn: { turns.takenIn }, logger: logger)
+        to: peers.delivery, place: place, takenIn: { loops.takenIn }, logger: logger)
     let listeners = configuration.listeners.map { kind, address in
         Listener(
             environment: SessionEnvironment(
@@ -35,7 +36,7 @@ func makeServices(
                 timeouts: configuration.timeouts, peers: peers, mechanisms: mechanisms, resolutions: resolutions,
                 settlements: settlements, tls: tls,
                 spool: SpoolArea(directory: configuration.spoolDirectory, threads: threads), checkpoints: checkpoints,
-                registry: registry, proxies: proxies, metrics: metrics, logger: logger),
+                registry: registry, proxies: proxies, turns: turns, metrics: metrics, logger: logger),
             address: address)
     }
     let ingress = IngressService(

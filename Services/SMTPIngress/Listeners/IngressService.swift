@@ -14,7 +14,7 @@ final class IngressService: Service {
     private let threads: NIOThreadPool
     private let logger: Logger
     private let whenListening: @Sendable () -> Void
-    private let channels = Mutex<[(kind: ListenerKind, channel: any Channel)]>([])
+    private let open = Mutex<[OpenListener]>([])
 
     init(
         listeners: [Listener], inherited: [String: [CInt]] = [:], group: MultiThreadedEventLoopGroup,
@@ -37,9 +37,7 @@ final class IngressService: Service {
             if case .activated(let name) = listener.address { descriptors = inherited[name] ?? [] }
             do {
                 let opened = try await listener.bind(on: group, inherited: descriptors)
-                channels.withLock { channels in
-                    channels += opened.map { (listener.environment.settings.kind, $0) }
-                }
+                open.withLock { $0 += opened }
             } catch {
                 await stopListening()
                 throw error
@@ -55,7 +53,7 @@ final class IngressService: Service {
 
     /// Where a listener is, for port 0.
     func address(of kind: ListenerKind) -> SocketAddress? {
-        channels.withLock { channels in channels.first { $0.kind == kind }?.channel.localAddress }
+        open.withLock { open in open.first { $0.kind == kind }?.channel.localAddress }
     }
 
     /// How many sessions there are.
@@ -85,10 +83,19 @@ final class IngressService: Service {
     }
 
     private func stopListening() async {
-        let open = channels.withLock { channels in
-            defer { channels = [] }
-            return channels.map(\.channel)
+        let listeners = open.withLock { open in
+            defer { open = [] }
+            return open
         }
-        for channel in open { try? await channel.close() }
+        for listener in listeners { try? await listener.channel.setOption(.autoRead, value: false).get() }
+        // Closed now, the channels would cut whoever is between being accepted and having a session.
+        let patience = ContinuousClock.now + .seconds(1)
+        while registry.arrivingCount > 0, ContinuousClock.now < patience {
+            try? await Task.sleep(for: .milliseconds(1))
+        }
+        for listener in listeners {
+            try? await listener.channel.close()
+            listener.socket?.turnAwayRest(speaks: !listener.kind.hasImplicitTLS)
+        }
     }
 }

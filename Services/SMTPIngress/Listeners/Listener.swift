@@ -12,39 +12,69 @@ struct ListenError: Error, Sendable, CustomStringConvertible {
     var description: String { "cannot listen at \(address): \(reason)" }
 }
 
+/// A listener that accepts.
+struct OpenListener: Sendable {
+    var kind: ListenerKind
+    var channel: any Channel
+    /// Where we made the socket on the network ourselves.
+    var socket: ListeningSocket?
+}
+
 /// One listening socket.
 struct Listener: Sendable {
     var environment: SessionEnvironment
     var address: ListenAddress
+    /// Connections that the kernel keeps until we accept them.
+    static let backlog = 1_024
 
-    /// Begins to listen. SO_REUSEPORT lets replicas share a port: the kernel deals the connections out.
-    func bind(on group: any EventLoopGroup, inherited: [CInt]) async throws -> [any Channel] {
+    /// Begins to listen.
+    func bind(on group: any EventLoopGroup, inherited: [CInt]) async throws -> [OpenListener] {
         do {
             switch address {
             case .network(let host, let port):
-                return [try await bootstrap(group, isNetwork: true).bind(host: host, port: port).get()]
-            case .unix(let path):
-                return [
-                    try await bootstrap(group, isNetwork: false)
-                        .bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
-                ]
-            case .activated:
-                var channels: [any Channel] = []
-                for descriptor in inherited {
-                    channels.append(
-                        try await bootstrap(group, isNetwork: false).withBoundSocket(descriptor).get())
+                let socket = try ListeningSocket(boundTo: .makeAddressResolvingHost(host, port: port))
+                do {
+                    let channel = try await bootstrap(group, isNetwork: true).withBoundSocket(socket.descriptor).get()
+                    Self.lengthenQueue(of: socket.descriptor)
+                    return [OpenListener(kind: environment.settings.kind, channel: channel, socket: socket)]
+                } catch {
+                    socket.turnAwayRest(speaks: false)
+                    throw error
                 }
-                return channels
+            case .unix(let path):
+                let channel = try await bootstrap(group, isNetwork: false)
+                    .bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
+                return [OpenListener(kind: environment.settings.kind, channel: channel)]
+            case .activated:
+                // The supervisor keeps the socket, and whoever is in its queue for the next process.
+                var opened: [OpenListener] = []
+                for descriptor in inherited {
+                    let channel = try await bootstrap(group, isNetwork: false).withBoundSocket(descriptor).get()
+                    Self.lengthenQueue(of: descriptor)
+                    opened.append(OpenListener(kind: environment.settings.kind, channel: channel))
+                }
+                return opened
             }
         } catch {
             throw ListenError(address: address.description, reason: "\(error)")
         }
     }
 
+    /// A channel of a socket that was bound before listens with a queue of 128, whatever its options say; a crowd that
+    /// comes at once overflows that, and those whom the kernel dropped believe that they are connected.
+    private static func lengthenQueue(of descriptor: CInt) {
+        _ = Glibc.listen(descriptor, CInt(backlog))
+    }
+
     private func bootstrap(_ group: any EventLoopGroup, isNetwork: Bool) -> ServerBootstrap {
         let environment = environment
         var bootstrap = ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 1_024)
+            .serverChannelOption(.backlog, value: Int32(Self.backlog))
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptGate(environment.registry))
+                }
+            }
             .childChannelOption(.autoRead, value: false)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.maxMessagesPerRead, value: 1)
@@ -61,9 +91,7 @@ struct Listener: Sendable {
                 }
             }
         if isNetwork {
-            bootstrap = bootstrap.serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-                .serverChannelOption(.socketOption(NIOBSDSocket.Option(rawValue: SO_REUSEPORT)), value: 1)
-                .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            bootstrap = bootstrap.childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
         }
         return bootstrap
     }

@@ -104,8 +104,13 @@ extension SessionHandler {
         let began = NIODeadline.now()
         let octets = spool.octets
         let asked = request
+        let turns = environment.turns
+        let address = client.address
+        // A large message passes at its own pace for long; it takes no turn away from small ones.
+        let takesTurn = octets <= environment.settings.limits.memoryOctets
         call {
-            try await acceptance.accept(asked, message: message, context)
+            guard takesTurn else { return try await acceptance.accept(asked, message: message, context) }
+            return try await turns.take(address) { try await acceptance.accept(asked, message: message, context) }
         } then: { handler, result in
             switch result {
             case .success(let reply):

@@ -17,6 +17,7 @@ struct SessionEnvironment: Sendable {
     var checkpoints: Checkpoints
     var registry: SessionRegistry
     var proxies: ProxyGate
+    var turns: AcceptanceTurns
     var metrics: IngressMetrics
     var logger: Logger
 }

@@ -35,6 +35,8 @@ final class SessionHandler: ChannelInboundHandler {
     /// Transactions that their client named, and that it may not know the outcome of; `number` counts the replies.
     var unheard: Deque<(number: Int, transaction: HandedOverTransaction)> = []
     private var isAdmitted = false
+    /// What a client that is turned away will be told.
+    private var refusal: Reply?
     private var isPumping = false
     /// Our last word was said.
     private(set) var isClosing = false
@@ -71,8 +73,10 @@ final class SessionHandler: ChannelInboundHandler {
         let kind = environment.settings.kind
         switch environment.registry.enter(channel, address: client.address) {
         case .admitted: break
-        case .tooMany: return turnAway(context, Replies.tooManySessions)
-        case .tooManyFromAddress: return turnAway(context, Replies.tooManySessionsFromAddress)
+        case .tooMany: return turnAway(Replies.tooManySessions, after: environment.timeouts.refusal)
+        case .tooManyFromAddress:
+            return turnAway(Replies.tooManySessionsFromAddress, after: environment.timeouts.refusal)
+        case .draining: return turnAway(Replies.shuttingDown, after: .zero)
         }
         isAdmitted = true
         environment.metrics.sessionBegan(kind)
@@ -130,6 +134,11 @@ final class SessionHandler: ChannelInboundHandler {
         case let event as TransactionDemanded:
             demanded(event.transaction)
         case is DrainRequested:
+            // Whoever is being turned away need not wait for it any longer; who has not come in yet is told then.
+            guard isAdmitted else {
+                if let refusal { sayNo(refusal) }
+                return
+            }
             machine.drain()
             // Nothing is in hand before the handshake is done, and nobody would understand a word.
             if machine.isBeforeHandshake { context.close(promise: nil) } else { pump() }
@@ -178,11 +187,20 @@ final class SessionHandler: ChannelInboundHandler {
         environment.registry.leave(channel, address: client.address)
     }
 
-    /// Too many sessions: one line and good-bye. Under implicit TLS that would cost a handshake, so there it is just
+    /// No session: one line and good-bye. Under implicit TLS that would cost a handshake, so there it is just
     /// good-bye.
-    private func turnAway(_ context: ChannelHandlerContext, _ reply: Reply) {
+    private func turnAway(_ reply: Reply, after time: Duration) {
         isClosing = true
-        guard !environment.settings.kind.hasImplicitTLS else { return context.close(promise: nil) }
+        guard time > .zero else { return sayNo(reply) }
+        refusal = reply
+        let handler = NIOLoopBound(self, eventLoop: channel.eventLoop)
+        idleTimer = channel.eventLoop.scheduleTask(in: TimeAmount(time)) { handler.value.sayNo(reply) }
+    }
+
+    private func sayNo(_ reply: Reply) {
+        refusal = nil
+        idleTimer?.cancel()
+        guard let context, !environment.settings.kind.hasImplicitTLS else { return channel.close(promise: nil) }
         var line = ByteBuffer()
         reply.write(to: &line)
         context.writeAndFlush(wrapOutboundOut(line)).assumeIsolated().whenComplete { [channel] _ in

@@ -11,13 +11,28 @@ final class SessionRegistry: Sendable {
         case admitted
         case tooMany
         case tooManyFromAddress
+        case draining
     }
 
     private struct State {
         var channels: [ObjectIdentifier: any Channel] = [:]
+        /// Accepted and no session: on their way in, or being turned away.
+        var outside: [ObjectIdentifier: any Channel] = [:]
+        /// Those of them that have not asked to enter yet.
+        var arriving: Set<ObjectIdentifier> = []
+        /// Listeners that wait until there are fewer of those.
+        var pausedListeners: [@Sendable () -> Void] = []
         var byAddress: [String: Int] = [:]
         var isDraining = false
         var waiters: [CheckedContinuation<Void, Never>] = []
+
+        var isEmpty: Bool { channels.isEmpty && outside.isEmpty }
+
+        mutating func takeWaitersIfEmpty() -> [CheckedContinuation<Void, Never>] {
+            guard isEmpty else { return [] }
+            defer { waiters = [] }
+            return waiters
+        }
     }
 
     private let limits: Limits
@@ -29,15 +44,21 @@ final class SessionRegistry: Sendable {
         self.metrics = metrics
     }
 
+    /// How many connections are on their way in or being turned away.
+    var outsideCount: Int { state.withLock { $0.outside.count } }
+
+    /// How many connections were accepted and have not asked to enter yet.
+    var arrivingCount: Int { state.withLock { $0.arriving.count } }
+
     /// How many sessions there are, those included whose calls are not answered yet.
     var count: Int { state.withLock { $0.channels.count } }
 
     /// A connection has come. Once admitted it must leave.
     func enter(_ channel: any Channel, address: String) -> Admission {
         let (admission, count) = state.withLock { state -> (Admission, Int) in
-            guard !state.isDraining, state.channels.count < limits.sessions else {
-                return (.tooMany, state.channels.count)
-            }
+            state.arriving.remove(ObjectIdentifier(channel))
+            guard !state.isDraining else { return (.draining, state.channels.count) }
+            guard state.channels.count < limits.sessions else { return (.tooMany, state.channels.count) }
             // Unix sockets have no address; who can reach them is decided by the file system.
             if !address.isEmpty {
                 guard state.byAddress[address, default: 0] < limits.sessionsPerAddress else {
@@ -49,8 +70,38 @@ final class SessionRegistry: Sendable {
             return (.admitted, state.channels.count)
         }
         metrics.openSessions.record(count)
-        if admission != .admitted { metrics.refusedSessions.increment() }
+        if admission == .admitted { noLongerOutside(channel) } else { metrics.refusedSessions.increment() }
         return admission
+    }
+
+    /// A connection was accepted, and is outside until it is a session or closed.
+    func accepted(_ channel: any Channel) {
+        state.withLock { state in
+            state.outside[ObjectIdentifier(channel)] = channel
+            state.arriving.insert(ObjectIdentifier(channel))
+        }
+        channel.closeFuture.whenComplete { _ in self.noLongerOutside(channel) }
+    }
+
+    /// Whether another connection may be accepted; if not, `resume` is called once it may.
+    func mayAccept(orElse resume: @escaping @Sendable () -> Void) -> Bool {
+        state.withLock { state in
+            guard state.outside.count >= limits.refusals else { return true }
+            state.pausedListeners.append(resume)
+            return false
+        }
+    }
+
+    private func noLongerOutside(_ channel: any Channel) {
+        let (listeners, waiters) = state.withLock { state in
+            state.outside[ObjectIdentifier(channel)] = nil
+            state.arriving.remove(ObjectIdentifier(channel))
+            let listeners = state.outside.count < limits.refusals ? state.pausedListeners : []
+            if !listeners.isEmpty { state.pausedListeners = [] }
+            return (listeners, state.takeWaitersIfEmpty())
+        }
+        for listener in listeners { listener() }
+        for waiter in waiters { waiter.resume() }
     }
 
     /// A session is over, and so are its calls.
@@ -60,9 +111,7 @@ final class SessionRegistry: Sendable {
                 return ([], state.channels.count)
             }
             if let count = state.byAddress[address] { state.byAddress[address] = count > 1 ? count - 1 : nil }
-            guard state.channels.isEmpty else { return ([], state.channels.count) }
-            defer { state.waiters = [] }
-            return (state.waiters, 0)
+            return (state.takeWaitersIfEmpty(), state.channels.count)
         }
         metrics.openSessions.record(count)
         for waiter in waiters { waiter.resume() }
@@ -72,22 +121,24 @@ final class SessionRegistry: Sendable {
     func drain() {
         let channels = state.withLock { state in
             state.isDraining = true
-            return Array(state.channels.values)
+            return Array(state.channels.values) + Array(state.outside.values)
         }
         for channel in channels { channel.pipeline.fireUserInboundEventTriggered(DrainRequested()) }
     }
 
     /// Cuts what has not ended by itself.
     func closeAll() {
-        for channel in state.withLock({ Array($0.channels.values) }) { channel.close(promise: nil) }
+        for channel in state.withLock({ Array($0.channels.values) + Array($0.outside.values) }) {
+            channel.close(promise: nil)
+        }
     }
 
-    /// Returns when there is no session.
+    /// Returns when there is no session and nobody is being turned away.
     func waitUntilEmpty() async {
         await withCheckedContinuation { continuation in
             let isEmpty = state.withLock { state in
-                if !state.channels.isEmpty { state.waiters.append(continuation) }
-                return state.channels.isEmpty
+                if !state.isEmpty { state.waiters.append(continuation) }
+                return state.isEmpty
             }
             if isEmpty { continuation.resume() }
         }

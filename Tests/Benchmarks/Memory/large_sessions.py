@@ -13,6 +13,10 @@ import pathlib
 import sys
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "SideBySide"))
+
+from process_times import resident
+
 LINE = b"x" * 76 + b"\r\n"
 BLOCK = LINE * 840
 
@@ -49,16 +53,6 @@ async def session(host: str, port: int, recipient: str, octets: int) -> bytes:
         writer.close()
 
 
-def resident(field: str, pids: list[int]) -> dict[int, int]:
-    """kB by process; VmRSS is now, VmHWM the highest since the process started."""
-    found = {}
-    for pid in pids:
-        for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith(field + ":"):
-                found[pid] = int(line.split()[1])
-    return found
-
-
 def processes(name: str) -> list[int]:
     found = []
     for entry in os.listdir("/proc"):
@@ -93,9 +87,9 @@ async def main() -> None:
     for answer in sorted({answer for answer in answers if not answer.startswith(b"250")}):
         print("refused:", answer.decode(errors="replace").strip())
     for name in ("smtp-ingress", "content-processing", "storage"):
-        for pid, kilobytes in resident("VmHWM", processes(f"martlet-{name}")).items():
+        for pid, kilobytes in resident(processes(f"martlet-{name}"), "VmHWM").items():
             print(f"martlet-{name} {pid}: highest resident memory {kilobytes / 1000:.0f} MB")
-    highest = max(resident("VmHWM", pids).values())
+    highest = max(resident(pids, "VmHWM").values())
     sys.exit(0 if accepted == options.sessions and highest <= options.limit_kb else 1)
 
 

@@ -5,6 +5,8 @@ import json
 import os
 import pathlib
 import shutil
+import socket
+import ssl
 import subprocess
 import tempfile
 
@@ -19,9 +21,10 @@ class MartletSystem:
     name = "Martlet"
     password = "benchmark-password"
 
-    def __init__(self, port_base: int = 28000, home: str | None = None) -> None:
+    def __init__(self, port_base: int = 28000, home: str | None = None, build: bool = True) -> None:
         self.given_home = home
         self.port_base = port_base
+        self.build = build
 
     def __enter__(self) -> "MartletSystem":
         self.home = pathlib.Path(self.given_home or tempfile.mkdtemp(prefix="martlet-benchmark-"))
@@ -29,7 +32,7 @@ class MartletSystem:
             "MARTLET_HOME": str(self.home), "MARTLET_PORT_BASE": str(self.port_base)}
         if not self.given_home:
             self.home.chmod(0o755)
-            self.deploy("run", "--detach")
+            self.run()
         connection = json.loads((self.home / "connection.json").read_text())
         self.port = connection["smtp"]["port"]
         self.imaps = connection["imaps"]
@@ -46,8 +49,11 @@ class MartletSystem:
             [str(CHECKOUT / "deploy" / words[0]), *words[1:]], check=True, env=self.environment,
             stdout=subprocess.DEVNULL)
 
+    def run(self, *words: str) -> None:
+        self.deploy("run", "--detach", *([] if self.build else ["--no-build"]), *words)
+
     def scale(self, service: str, replicas: int) -> None:
-        self.deploy("run", "--detach", "--scale", f"{service}={replicas}")
+        self.run("--scale", f"{service}={replicas}")
 
     def add_accounts(self, names: list[str]) -> None:
         for name in names:
@@ -57,11 +63,16 @@ class MartletSystem:
                 input=self.password + "\n", text=True, check=True, env=self.environment,
                 stdout=subprocess.DEVNULL)
 
+    def reader(self, name: str, seconds: float | None = None, source: str = "") -> imaplib.IMAP4_SSL:
+        """A client that is logged in; `seconds` is how long it waits for any answer."""
+        client = _Reader(self.imaps["host"], self.imaps["port"], seconds, source)
+        client.login(f"{name}@example.test", self.password)
+        return client
+
     def message_count(self, names: list[str]) -> int:
         total = 0
         for name in names:
-            with imaplib.IMAP4_SSL(self.imaps["host"], self.imaps["port"], ssl_context=_unverified()) as client:
-                client.login(f"{name}@example.test", self.password)
+            with self.reader(name) as client:
                 answer = client.status("INBOX", "(MESSAGES)")[1][0].decode()
                 total += int(answer.split("MESSAGES")[1].strip(" )"))
         return total
@@ -74,8 +85,19 @@ class MartletSystem:
         return descendants([pid])
 
 
-def _unverified():
-    import ssl
+class _Reader(imaplib.IMAP4_SSL):
+    """Trusts the private authority without asking, and connects from an address of one's choice."""
+
+    def __init__(self, host: str, port: int, seconds: float | None, source: str) -> None:
+        self.source = source
+        super().__init__(host, port, ssl_context=_unverified(), timeout=seconds)
+
+    def _create_socket(self, timeout: float | None) -> ssl.SSLSocket:
+        plain = socket.create_connection((self.host, self.port), timeout, (self.source, 0) if self.source else None)
+        return self.ssl_context.wrap_socket(plain, server_hostname=self.host)
+
+
+def _unverified() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

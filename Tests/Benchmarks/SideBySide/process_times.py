@@ -1,4 +1,4 @@
-"""CPU time by program, read from /proc."""
+"""CPU time, memory and descriptors by program, read from /proc."""
 
 import os
 import pathlib
@@ -47,3 +47,24 @@ def cpu_seconds(pids: list[int]) -> float:
         if stat := _stat(pid):
             total += sum(int(value) for value in stat[1][11:15])
     return total / TICKS
+
+
+def resident(pids: list[int], field: str = "VmRSS") -> dict[int, int]:
+    """kB by process; VmRSS is now, VmHWM the highest since the process started."""
+    found = {}
+    for pid in pids:
+        try:
+            text = pathlib.Path(f"/proc/{pid}/status").read_text()
+        except OSError:
+            continue
+        for line in text.splitlines():
+            if line.startswith(field + ":"):
+                found[pid] = int(line.split()[1])
+    return found
+
+
+def descriptors(pid: int) -> int:
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except OSError:
+        return 0

@@ -26,6 +26,7 @@ final class Ingress: Sendable {
     let registry: SessionRegistry
     let proxies: ProxyGate
     let checkpoints: Checkpoints
+    let turns: AcceptanceTurns
     private let sending: (group: ServiceGroup, task: Task<Void, any Error>)
     private let port: Mutex<[ListenerKind: SocketAddress]>
 
@@ -81,6 +82,8 @@ final class Ingress: Sendable {
         self.proxies = proxies
         let checkpoints = Checkpoints(limits: limits.checkpoints, clock: clock)
         self.checkpoints = checkpoints
+        let turns = AcceptanceTurns(limit: limits.acceptances)
+        self.turns = turns
         let resolutions = RecentResolutions(lifetime: timeouts.resolution)
         let threads = NIOThreadPool(numberOfThreads: 2)
         threads.start()
@@ -94,7 +97,7 @@ final class Ingress: Sendable {
                     timeouts: timeouts, peers: peers,
                     mechanisms: MechanismCatalogue(sasl: peers.sasl, logger: .quiet), resolutions: resolutions,
                     settlements: settlements, tls: Certificate.context, spool: area, checkpoints: checkpoints,
-                    registry: registry, proxies: proxies, metrics: metrics, logger: .quiet),
+                    registry: registry, proxies: proxies, turns: turns, metrics: metrics, logger: .quiet),
                 address: .init(addresses[kind] ?? "127.0.0.1:0") ?? .network(host: "127.0.0.1", port: 0))
         }
         service = IngressService(
