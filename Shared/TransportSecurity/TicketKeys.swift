@@ -81,12 +81,14 @@ final class TicketKeys: Sendable {
 
     private static func start(_ mac: OpaquePointer, key: Key) -> Bool {
         var digest = Array("SHA256".utf8CString)
-        return digest.withUnsafeMutableBufferPointer { digest in
-            var parameters = [
-                OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.baseAddress, 0),
-                OSSL_PARAM_construct_end(),
-            ]
-            return EVP_MAC_init(mac, key.authentication, key.authentication.count, &parameters) == 1
+        // A parameter keeps the pointer to its name, which must live as long as its value.
+        return OSSL_MAC_PARAM_DIGEST.withCString { name in
+            digest.withUnsafeMutableBufferPointer { digest in
+                var parameters = [
+                    OSSL_PARAM_construct_utf8_string(name, digest.baseAddress, 0), OSSL_PARAM_construct_end(),
+                ]
+                return EVP_MAC_init(mac, key.authentication, key.authentication.count, &parameters) == 1
+            }
         }
     }
 }

@@ -30,9 +30,10 @@ struct DeliveryTests {
                     == "carol@example.com example.com")
             let view = try await storage.view(bob, "Archive")
             #expect(view.mailbox?.keywords == ["$Label"])
-            #expect(view.entries.first?.flags == 1 | 1 << 8)
-            #expect(view.entries.first?.size == UInt32(stored.count))
-            #expect(view.entries.first?.date == 1_700_000_000_000_000)
+            let entry = try #require(view.entries.first)
+            #expect(entry.flags == 1 | 1 << 8)
+            #expect(entry.size == UInt32(stored.count))
+            #expect(entry.date == 1_700_000_000_000_000)
             let announced = storage.changes.take().filter { !$0.hierarchy }
             #expect(Set(announced.map(\.accountID)) == [alice, bob])
         }
