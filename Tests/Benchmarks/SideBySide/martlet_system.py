@@ -63,6 +63,15 @@ class MartletSystem:
                 input=self.password + "\n", text=True, check=True, env=self.environment,
                 stdout=subprocess.DEVNULL)
 
+    def query(self, statements: str) -> str:
+        """What the database of this system answers, as its superuser."""
+        sockets = self.home / "run"
+        words = ["psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-h", str(sockets), "-U", "postgres",
+                 "-d", "martlet"]
+        if os.geteuid() == 0:
+            words = ["runuser", "-u", sockets.owner(), "--", *words]
+        return subprocess.run(words, input=statements, text=True, check=True, capture_output=True).stdout.strip()
+
     def reader(self, name: str, seconds: float | None = None, source: str = "") -> imaplib.IMAP4_SSL:
         """A client that is logged in; `seconds` is how long it waits for any answer."""
         client = _Reader(self.imaps["host"], self.imaps["port"], seconds, source)

@@ -13,23 +13,12 @@ import argparse
 import json
 import re
 import statistics
-import subprocess
 import sys
 
 from martlet_system import MartletSystem
 from side_by_side import ACCOUNTS, one_round
 
 FUNCTION = "mail.commit_dispositions"
-
-
-def psql(system: MartletSystem, text: str) -> str:
-    """What the database of this system answers, as its superuser."""
-    words = ["psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-h", str(system.home / "run"), "-U", "postgres",
-             "-d", "martlet"]
-    owner = (system.home / "run").owner()
-    if owner != "root":
-        words = ["runuser", "-u", owner, "--", *words]
-    return subprocess.run(words, input=text, text=True, check=True, capture_output=True).stdout.strip()
 
 
 def without(function: str, *tables: str) -> str:
@@ -58,7 +47,7 @@ def main() -> None:
     with MartletSystem(port_base=28200) as system:
         system.add_accounts(ACCOUNTS)
         one_round(system, 10, options.octets, 300)
-        whole = psql(system, f"SELECT pg_get_functiondef('{FUNCTION}'::regproc)")
+        whole = system.query(f"SELECT pg_get_functiondef('{FUNCTION}'::regproc)")
         variants = {
             "with both": whole,
             "without ledger": without(whole, "ledger"),
@@ -67,11 +56,11 @@ def main() -> None:
         }
         for number in range(options.rounds):
             for name, function in variants.items():
-                psql(system, f"SET search_path = pg_catalog; {function}; CHECKPOINT")
+                system.query(f"SET search_path = pg_catalog; {function}")
                 one_round(system, 10, options.octets, 100)
-                before = psql(system, "SELECT pg_current_wal_insert_lsn()")
+                before = system.query("SELECT pg_current_wal_insert_lsn()")
                 figure = one_round(system, options.sessions, options.octets, options.messages)
-                octets = psql(system, f"SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '{before}')")
+                octets = system.query(f"SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '{before}')")
                 figure["wal_octets_a_message"] = round(float(octets) / options.messages)
                 results.setdefault(name, []).append(figure)
                 print(f"round {number + 1}, {name}: {figure['rate']:.0f}/s", file=sys.stderr, flush=True)
