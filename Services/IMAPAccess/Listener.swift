@@ -32,6 +32,9 @@ struct Listener: Service {
         }
     }
 
+    /// Connections that the kernel keeps until we accept them.
+    static let backlog: Int32 = 1_024
+
     let places: [(place: Place, implicitTLS: Bool)]
     let services: SessionServices
     let proxies: ProxyGate
@@ -100,7 +103,7 @@ struct Listener: Service {
         _ place: Place, implicitTLS: Bool, _ acceptance: AsyncStream<Session>.Continuation
     ) async throws -> any Channel {
         let bootstrap = ServerBootstrap(group: eventLoops)
-            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.backlog, value: Self.backlog)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(
                 .writeBufferWaterMark,
@@ -129,7 +132,10 @@ struct Listener: Service {
         case .unix(let path):
             return try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
         case .activated(let socket):
-            return try await bootstrap.withBoundSocket(socket).get()
+            let channel = try await bootstrap.withBoundSocket(socket).get()
+            // A socket that was bound before listens with a queue of 128, whatever the channel's options say.
+            _ = listen(socket, Self.backlog)
+            return channel
         }
     }
 

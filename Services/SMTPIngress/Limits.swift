@@ -28,9 +28,9 @@ struct Limits: Sendable, Hashable {
     /// Connections that are not sessions: on their way in, or being turned away. Beyond it none is accepted, and the
     /// system's own queue keeps the others, which costs us nothing.
     var refusals = 1_000
-    /// Messages with content processing at once, large ones apart; two batches of storage's, so that one is written while
-    /// the next gathers. Beyond it client addresses take turns.
-    var acceptances = 128
+    /// Messages with content processing at once, large ones apart. Beyond it client addresses take turns: so many messages
+    /// stand in front of a client that has a single session. It is a whole batch of storage's.
+    var acceptances = 64
     /// Octets of a message that stay in memory; a longer one goes to a file.
     var memoryOctets = Payload.inlineLimit
     /// What is kept of transactions whose client was lost.
