@@ -82,7 +82,8 @@ struct IngressConfiguration: ServiceConfiguration {
                 "For the client to close after our last reply."),
             .duration(
                 "timeouts.refusal", default: timeouts.refusal, in: .zero ... .seconds(60),
-                "For a client beyond the limit of sessions to be told so; one that comes again at once costs little."),
+                "For a client beyond the limit of sessions that comes again at once to be told so; the first time it need not wait."
+            ),
             .duration(
                 "timeouts.question", default: timeouts.question, in: range,
                 "For an answer of storage's directory or of authentication."),

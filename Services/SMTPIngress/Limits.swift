@@ -58,8 +58,8 @@ struct Timeouts: Sendable, Hashable {
     var idle = Duration.seconds(300)
     /// For the client to close the connection after our last word.
     var linger = Duration.seconds(5)
-    /// For a client beyond the limit of sessions to be told so. Told at once it comes again at once: to greet and turn
-    /// away thousands a second would leave no time for those who are in.
+    /// For a client beyond the limit of sessions that comes again at once to be told so: to greet and turn away thousands
+    /// a second would leave no time for those who are in. The first time it is told at once.
     var refusal = Duration.seconds(1)
     /// For an answer of the directory or of authentication.
     var question = Duration.seconds(10)

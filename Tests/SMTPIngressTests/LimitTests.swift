@@ -82,6 +82,11 @@ import Testing
         limits.sessions = 1
         let ingress = try await Ingress.start(limits: limits, timeouts: Timeouts(refusal: .seconds(60)))
         let first = try await ingress.greeted()
+        let refused = try await ingress.connect()
+        #expect(try await refused.code() == "421 4.3.2")
+        await refused.close()
+        while ingress.registry.outsideCount > 0 { await Task.yield() }
+        // It comes again at once, and is not told at once.
         let second = try await ingress.connect()
         while ingress.registry.outsideCount == 0 { await Task.yield() }
         async let end: Void = ingress.stop()
@@ -90,6 +95,20 @@ import Testing
         await first.close()
         await second.close()
         await end
+    }
+
+    @Test("An address is held back when it was turned away a short time ago, and everybody when too many were")
+    func recentRefusals() {
+        var refusals = RecentRefusals(for: .seconds(1), limit: 3)
+        let start = NIODeadline.uptimeNanoseconds(5_000_000_000)
+        let times: [(String, Int64, Bool)] = [
+            ("a", 0, false), ("b", 0, false), ("a", 900, true), ("a", 1_800, true), ("b", 1_900, false),
+            ("c", 1_900, false), ("d", 1_900, true), ("d", 2_850, false),
+        ]
+        for (address, milliseconds, isHeldBack) in times {
+            let answer = refusals.add(address, at: start + .milliseconds(milliseconds))
+            #expect(answer == isHeldBack, "\(address) at \(milliseconds)")
+        }
     }
 
     @Test("A client that is silent for too long gets 421 4.4.2, in a message too")

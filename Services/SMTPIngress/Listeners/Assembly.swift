@@ -12,7 +12,8 @@ func makeServices(
     place: String, logger: Logger, whenListening: @escaping @Sendable () -> Void
 ) throws -> [any Service] {
     let metrics = IngressMetrics()
-    let registry = SessionRegistry(limits: configuration.limits, metrics: metrics)
+    let registry = SessionRegistry(
+        limits: configuration.limits, refusalTime: configuration.timeouts.refusal, metrics: metrics)
     let proxies = ProxyGate(
         trusting: { configuration.trustedProxies.contain($0) }, patience: configuration.timeouts.proxyHeader,
         limit: configuration.limits.sessions, logger: logger)

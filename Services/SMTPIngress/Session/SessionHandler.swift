@@ -73,10 +73,9 @@ final class SessionHandler: ChannelInboundHandler {
         let kind = environment.settings.kind
         switch environment.registry.enter(channel, address: client.address) {
         case .admitted: break
-        case .tooMany: return turnAway(Replies.tooManySessions, after: environment.timeouts.refusal)
-        case .tooManyFromAddress:
-            return turnAway(Replies.tooManySessionsFromAddress, after: environment.timeouts.refusal)
-        case .draining: return turnAway(Replies.shuttingDown, after: .zero)
+        case .refused(.tooMany, let time): return turnAway(Replies.tooManySessions, after: time)
+        case .refused(.tooManyFromAddress, let time): return turnAway(Replies.tooManySessionsFromAddress, after: time)
+        case .refused(.draining, let time): return turnAway(Replies.shuttingDown, after: time)
         }
         isAdmitted = true
         environment.metrics.sessionBegan(kind)

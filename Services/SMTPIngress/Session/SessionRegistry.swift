@@ -9,6 +9,12 @@ final class SessionRegistry: Sendable {
     /// The answer to a new connection.
     enum Admission: Sendable, Hashable {
         case admitted
+        /// To be told so after a time.
+        case refused(Refusal, after: Duration)
+    }
+
+    /// Why a connection becomes no session.
+    enum Refusal: Sendable, Hashable {
         case tooMany
         case tooManyFromAddress
         case draining
@@ -23,6 +29,7 @@ final class SessionRegistry: Sendable {
         /// Listeners that wait until there are fewer of those.
         var pausedListeners: [@Sendable () -> Void] = []
         var byAddress: [String: Int] = [:]
+        var refusals: RecentRefusals
         var isDraining = false
         var waiters: [CheckedContinuation<Void, Never>] = []
 
@@ -36,12 +43,16 @@ final class SessionRegistry: Sendable {
     }
 
     private let limits: Limits
+    private let refusalTime: Duration
     private let metrics: IngressMetrics
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
-    init(limits: Limits, metrics: IngressMetrics) {
+    /// `refusalTime` is for how long a client is kept waiting that comes again at once when it was turned away.
+    init(limits: Limits, refusalTime: Duration, metrics: IngressMetrics) {
         self.limits = limits
+        self.refusalTime = refusalTime
         self.metrics = metrics
+        state = Mutex(State(refusals: RecentRefusals(for: refusalTime, limit: limits.refusals)))
     }
 
     /// How many connections are on their way in or being turned away.
@@ -57,17 +68,21 @@ final class SessionRegistry: Sendable {
     func enter(_ channel: any Channel, address: String) -> Admission {
         let (admission, count) = state.withLock { state -> (Admission, Int) in
             state.arriving.remove(ObjectIdentifier(channel))
-            guard !state.isDraining else { return (.draining, state.channels.count) }
-            guard state.channels.count < limits.sessions else { return (.tooMany, state.channels.count) }
+            let count = state.channels.count
+            func refused(_ refusal: Refusal) -> (Admission, Int) {
+                (.refused(refusal, after: state.refusals.add(address) ? refusalTime : .zero), count)
+            }
+            guard !state.isDraining else { return (.refused(.draining, after: .zero), count) }
+            guard count < limits.sessions else { return refused(.tooMany) }
             // Unix sockets have no address; who can reach them is decided by the file system.
             if !address.isEmpty {
                 guard state.byAddress[address, default: 0] < limits.sessionsPerAddress else {
-                    return (.tooManyFromAddress, state.channels.count)
+                    return refused(.tooManyFromAddress)
                 }
                 state.byAddress[address, default: 0] += 1
             }
             state.channels[ObjectIdentifier(channel)] = channel
-            return (.admitted, state.channels.count)
+            return (.admitted, count + 1)
         }
         metrics.openSessions.record(count)
         if admission == .admitted { noLongerOutside(channel) } else { metrics.refusedSessions.increment() }

@@ -74,7 +74,7 @@ final class Ingress: Sendable {
         let sending = ServiceGroup(services: [settlements], logger: .quiet)
         self.sending = (sending, Task { try await sending.run() })
         let metrics = IngressMetrics()
-        let registry = SessionRegistry(limits: limits, metrics: metrics)
+        let registry = SessionRegistry(limits: limits, refusalTime: timeouts.refusal, metrics: metrics)
         self.registry = registry
         // Who connects in a test is its proxy, or nobody is.
         let proxies = ProxyGate(
