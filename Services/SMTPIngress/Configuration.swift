@@ -82,8 +82,7 @@ struct IngressConfiguration: ServiceConfiguration {
                 "For the client to close after our last reply."),
             .duration(
                 "timeouts.refusal", default: timeouts.refusal, in: .zero ... .seconds(60),
-                "For a client beyond the limit of sessions that comes again at once to be told so; the first time it need not wait."
-            ),
+                "Before a client beyond the limit of sessions is told so when it comes again at once."),
             .duration(
                 "timeouts.question", default: timeouts.question, in: range,
                 "For an answer of storage's directory or of authentication."),
