@@ -30,7 +30,7 @@ public final class SettlementSender: Service {
     static let batch = 2_000
     /// How often storage is told.
     static let interval = Duration.milliseconds(250)
-    /// How often a call is tried that storage refuses, and any call at the end of the process.
+    /// How often a call is tried that storage refuses, and at the end of the process one that settles nothing.
     static let attempts = 5
 
     /// A sender to storage. `place` is the process's place. What follows from all that had reached the process's sockets
@@ -55,11 +55,12 @@ public final class SettlementSender: Service {
 
     /// Tells until the shutdown, and then what there still is.
     public func run() async throws {
-        await report()
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
-            try? await cancelWhenGracefulShutdown { try await Task.sleep(for: Self.interval) }
             await report()
+            try? await cancelWhenGracefulShutdown { try await Task.sleep(for: Self.interval) }
         }
+        // Whatever came while the last report was on its way is told too.
+        await report()
     }
 
     /// Tells all that there is, and as of which moment that was all.
@@ -107,8 +108,9 @@ public final class SettlementSender: Service {
                 logger.debug("settlements not told", metadata: ["error": "\(error)"])
                 attempts += 1
                 let isTemporary = (error as? MessagingError)?.isTemporary ?? false
-                // At the end of the process nobody waits for long.
-                let isPatient = isTemporary && !Task.isShuttingDownGracefully
+                // The process ends without its last word if need be, but not without what clients know: for that it
+                // waits until its supervisor, or the limit of its draining, cuts it off.
+                let isPatient = isTemporary && !(request.settlements.isEmpty && Task.isShuttingDownGracefully)
                 if Task.isCancelled || !isPatient && attempts >= Self.attempts { break }
                 try? await Task.sleep(for: min(.milliseconds(50) * (1 << min(attempts, 5)), .seconds(1)))
             }

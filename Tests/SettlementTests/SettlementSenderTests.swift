@@ -75,6 +75,26 @@ private final class RecordingDelivery: Delivery {
         #expect(delivery.receipts == 1)
     }
 
+    @Test("A process that ends while storage is away keeps what clients know until storage is back")
+    func patience() async throws {
+        let delivery = RecordingDelivery(failing: 12)
+        try await with(delivery) { sender in
+            try await eventually("a call") { delivery.failures.withLock { $0 } < 12 }
+            sender.send(settlement(3))
+        }
+        #expect(delivery.receipts == 3)
+        #expect(delivery.calls.withLock { $0.last?.progress.ended } == true)
+    }
+
+    @Test("A process that has nothing to tell does not wait at its end for a storage that is away")
+    func hurry() async throws {
+        let delivery = RecordingDelivery(failing: .max)
+        let begun = ContinuousClock.now
+        try await with(delivery) { _ in }
+        #expect(ContinuousClock.now - begun < .seconds(30))
+        #expect(delivery.calls.withLock { $0.isEmpty })
+    }
+
     @Test("It says up to which moment all is told, also when there is nothing to tell; at its end it says good-bye")
     func progress() async throws {
         let delivery = RecordingDelivery()
