@@ -25,7 +25,7 @@ final class StorageEngine: Sendable {
     let delivery: DeliveryService
     let mailStore: MailStoreService
     let ledger: LedgerService
-    let removal: ContentRemoval
+    let upkeep: Upkeep
     private let groupCommit: GroupCommit
     private let resolver: Resolver
 
@@ -53,7 +53,7 @@ final class StorageEngine: Sendable {
             receiptMemory: options.receiptMemory)
         ledger = LedgerService(pool: pool)
         mailStore = MailStoreService(pool: pool, mailboxLimit: options.mailboxLimit, announce: announce)
-        removal = ContentRemoval(
+        upkeep = Upkeep(
             pool: pool, grace: options.contentGrace, receiptAge: options.receiptAge,
             receiptMemory: options.receiptMemory, ledgerDays: options.ledgerDays, logger: logger)
     }
@@ -76,16 +76,16 @@ final class StorageEngine: Sendable {
     /// Works until `close()` was called and all that waited is done.
     func run() async {
         await withTaskGroup(of: Void.self) { group in
-            let upkeep = Task.detached(priority: .background) { [pool, removal] in
+            let background = Task.detached(priority: .background) { [pool, upkeep] in
                 async let availability: Void = pool.keepAvailable()
-                async let removal: Void = removal.run(every: .seconds(60))
+                async let removal: Void = upkeep.run(every: .seconds(60))
                 _ = await (availability, removal)
             }
             group.addTask { await self.groupCommit.run() }
             group.addTask { await self.resolver.run() }
             await group.waitForAll()
-            upkeep.cancel()
-            await upkeep.value
+            background.cancel()
+            await background.value
         }
         await pool.close()
     }

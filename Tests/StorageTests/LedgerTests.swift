@@ -88,7 +88,7 @@ struct LedgerTests {
                 CREATE TABLE mail.ledger_20200101 PARTITION OF mail.ledger
                 FOR VALUES FROM ('2020-01-01Z') TO ('2020-01-02Z')
                 """)
-            try await storage.engine.removal.removeDue()
+            try await storage.engine.upkeep.removeDue()
             #expect(try storage.database.query("SELECT to_regclass('mail.ledger_20200101') IS NULL") == "t")
             #expect(try storage.database.query("SELECT count(*) > 2 FROM pg_inherits") == "t")
         }

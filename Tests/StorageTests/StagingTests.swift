@@ -73,7 +73,7 @@ struct StagingTests {
             let result = try await commit(kept, header: 100, alice, storage)
             try await storage.deliver(to: alice)
             let small = try await storage.deliver(to: alice)
-            #expect(try await storage.engine.removal.removeDue() == 1)
+            #expect(try await storage.engine.upkeep.removeDue() == 1)
             #expect(
                 try storage.database.query(
                     "SELECT count(*) FROM mail.content_chunks WHERE content_id = \(forgotten.contentID)") == "0")
@@ -100,7 +100,7 @@ struct StagingTests {
                     $0.mailboxID = small.mailboxID
                 }, CallContext())
             #expect(expunged.uids == [1, 2, 3])
-            #expect(try await storage.engine.removal.removeDue() == 2)
+            #expect(try await storage.engine.upkeep.removeDue() == 2)
             #expect(try storage.database.query("SELECT count(*) FROM mail.contents") == "1")
             #expect(try storage.database.query("SELECT count(*) FROM mail.content_chunks") == "0")
         }

@@ -2,9 +2,9 @@ import Database
 import Logging
 
 /// Removes in the background what nobody needs any more: contents without a reference after a grace time, receipts after
-/// the longest time for which anyone repeats, old partitions of the ledger; and makes the ledger's next ones. In small portions, so that no lock is held long; several replicas
-/// share the work without meeting.
-struct ContentRemoval: Sendable {
+/// the longest time for which anyone repeats, old partitions of the ledger; and makes the ledger's next ones. In small
+/// portions, so that no lock is held long; several replicas share the work without meeting.
+struct Upkeep: Sendable {
     let pool: ConnectionPool
     let grace: Duration
     let receiptAge: Duration
