@@ -161,6 +161,30 @@ struct ReceiptTests {
         }
     }
 
+    @Test("waits for no front service of another machine whose clock is behind, however often it reports")
+    func clockBehind() async throws {
+        try await withStorage(adjust: {
+            quick(&$0)
+            $0.settlerSilence = .milliseconds(500)
+        }) { storage in
+            let alice = try await storage.account("alice@example.test")
+            let one: [Disposition] = [.store(alice).known(as: "a")]
+            let now = Moment.now
+            let first = try await storage.commit(text, one, connection: .next(), received: now)
+            let reporting = Task {
+                for uptime in Int64(1)... {
+                    try Task.checkCancellation()
+                    let behind = Moment(machine: 1, uptime: uptime, wallClock: now.wallClock - 3_600_000_000 + uptime)
+                    _ = try await settle(storage, [], by: .next(), told("behind", behind))
+                }
+            }
+            defer { reporting.cancel() }
+            let came = now.advanced(by: .seconds(1))
+            let again = try await storage.commit(text, one, connection: .next(), received: came, began: came)
+            #expect(place(again) == place(first))
+        }
+    }
+
     @Test("is compared by the machine's own time, whatever somebody sets its clock to", arguments: [3600, -3600])
     func clocks(seconds: Int) async throws {
         try await withStorage(adjust: quick) { storage in

@@ -41,15 +41,21 @@ actor Settlers {
             : advance(place, Int64(bitPattern: progress.machine), progress.uptime, progress.at)
     }
 
-    /// Returns when all that any of them knew at the moment is settled.
+    /// Returns when all that any of them knew at the moment is settled. Throws when that is not known by the deadline.
+    ///
+    /// A process of another machine is waited for no longer than a silent one: by a clock that is behind it would never
+    /// come so far, and the client would never get its reply.
     func allTold(of moment: Moment, deadline: ContinuousClock.Instant) async throws {
+        let begun = ContinuousClock.now
         while true {
             guard ContinuousClock.now < deadline else {
                 throw MessagingError(.deadlineExceeded, "it is not known in time whether this is a repetition")
             }
             let isCurrent = await look()
+            let now = ContinuousClock.now
             let isWaiting = heard.values.contains { said in
-                said.moment.since(moment) < .zero && ContinuousClock.now - said.since < silence
+                let since = said.moment.machine == moment.machine ? said.since : min(said.since, begun)
+                return said.moment.since(moment) < .zero && now - since < silence
             }
             if isCurrent, !isWaiting { return }
         }

@@ -25,8 +25,8 @@ COMMENT ON COLUMN mail.settlers.reported_at IS 'For the removal of those that wi
 
 -- The oldest copy of a delivery that stands open to a transaction on this connection, or no row.
 --
--- Rare: asked only when there are copies of this delivery. However many times somebody sends the same, only so many of the
--- latest rows are looked at; all rows of a copy are later than its first.
+-- Rare: asked only when there are copies of this delivery. However many times somebody sends the same, only so many of
+-- the latest rows are looked at; all rows of a copy are later than its first.
 CREATE FUNCTION mail.open_copy(
     account bigint, of_fingerprint bytea, connection uuid, its_ordinal integer, denied bytea,
     its_machine bigint, began_uptime bigint, began_at bigint
