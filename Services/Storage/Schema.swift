@@ -16,6 +16,7 @@ enum Schema {
                 migration(1, "mailboxes", PackageResources.mail_0001_mailboxes_sql),
                 migration(2, "exactly once", PackageResources.mail_0002_exactly_once_sql),
                 migration(3, "moments", PackageResources.mail_0003_moments_sql),
+                migration(4, "receipts by time", PackageResources.mail_0004_receipts_by_time_sql),
             ]),
         Migrator(
             schema: "queue",

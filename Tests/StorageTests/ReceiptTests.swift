@@ -445,6 +445,37 @@ struct ReceiptTests {
         }
     }
 
+    @Test("is removed in the order of its making, portion by portion, and what stays in doubt is passed over")
+    func removal() async throws {
+        try await withStorage(adjust: quick) { storage in
+            try storage.database.query(
+                """
+                INSERT INTO mail.receipts (
+                    account_id, fingerprint, transaction_id, copy_id, ordinal, received_at, created_at, settled_at)
+                SELECT 0, sha256(n::text::bytea), gen_random_uuid(), gen_random_uuid(), 0, 0,
+                    now() - interval '1 hour' + n * interval '1 millisecond',
+                    CASE WHEN n % 100 > 0 THEN now() - interval '50 minutes' END
+                FROM generate_series(1, 12000) n
+                """)
+            var removal = ReceiptRemoval(pool: storage.engine.pool, age: .seconds(86_400), memory: .seconds(20 * 60))
+            try await removal.removeDue()
+            #expect(try storage.database.query("SELECT count(*) FROM mail.receipts") == "120")
+            // What is settled long after it was made is found when all is gone through again.
+            try storage.database.query("UPDATE mail.receipts SET settled_at = now() - interval '30 minutes'")
+            try await removal.removeDue()
+            #expect(try storage.database.query("SELECT count(*) FROM mail.receipts") == "120")
+            var next = ReceiptRemoval(pool: storage.engine.pool, age: .seconds(86_400), memory: .seconds(20 * 60))
+            try await next.removeDue()
+            #expect(try storage.database.query("SELECT count(*) FROM mail.receipts") == "0")
+            let plan = try storage.database.query(
+                """
+                SET enable_seqscan = off;
+                EXPLAIN SELECT FROM mail.receipts WHERE created_at >= now() - interval '1 hour' ORDER BY created_at LIMIT 5
+                """)
+            #expect(plan.contains("receipts_by_time"))
+        }
+    }
+
     @Test("is no matter of time alone: a request that was held up for long is refused, not stored twice")
     func late() async throws {
         try await withStorage(adjust: quick) { storage in

@@ -14,8 +14,6 @@ struct Upkeep: Sendable {
 
     /// Contents looked at in one transaction.
     static let portion = 500
-    /// Receipts that go in one transaction.
-    static let receiptPortion = 5_000
 
     /// Whoever copies a message finds it in a mailbox, so that a content without any reference gets none again; the
     /// grace time covers commits that are under way.
@@ -39,37 +37,20 @@ struct Upkeep: Sendable {
         )
         SELECT (SELECT count(*) FROM due), (SELECT count(*) FROM removed)
         """)
-    /// The receipts of a copy go together: once it was settled and no request can be on its way any more that began before;
-    /// or, when it never was, once no client repeats any more. The ledger says so then.
-    private static let receipts = Statement(
-        """
-        WITH due AS MATERIALIZED (
-            SELECT DISTINCT c.account_id, c.fingerprint, c.copy_id FROM (
-                SELECT r.account_id, r.fingerprint, r.copy_id FROM mail.receipts r
-                WHERE r.created_at < now() - make_interval(secs => $2)
-                    AND (r.settled_at < now() - make_interval(secs => $2)
-                        OR r.created_at < now() - make_interval(secs => $1))
-                LIMIT \(receiptPortion)) c
-        ), gone AS (
-            DELETE FROM mail.receipts r USING due d
-            WHERE r.account_id = d.account_id AND r.fingerprint = d.fingerprint AND r.copy_id = d.copy_id
-            RETURNING r.transaction_id, r.copy_id, r.account_id, r.settled_at
-        ), noted AS (
-            INSERT INTO mail.ledger (transaction_id, event, account_id)
-            SELECT copy_id, 6, nullif(account_id, 0) FROM gone
-            GROUP BY copy_id, account_id HAVING bool_and(settled_at IS NULL)
-        )
-        SELECT count(*) FROM due
-        """)
     /// Places that nobody takes any more.
     private static let settlers = Statement(
         "DELETE FROM mail.settlers WHERE reported_at < now() - interval '1 day'")
     private static let callReceipts = Statement(
         "DELETE FROM mail.call_receipts WHERE created_at < now() - make_interval(secs => $1)")
 
-    /// Removes what is due; returns how many contents went.
+    /// Removes all that is due; returns how many contents went.
     @discardableResult
     func removeDue() async throws -> Int {
+        var receipts = ReceiptRemoval(pool: pool, age: receiptAge, memory: receiptMemory)
+        return try await removeDue(&receipts)
+    }
+
+    private func removeDue(_ receipts: inout ReceiptRemoval) async throws -> Int {
         var total = 0
         while true {
             let rows = try await pool.run(Self.contents(grace.inSeconds), deadline: .now + .seconds(30))
@@ -79,11 +60,7 @@ struct Upkeep: Sendable {
         }
         try await pool.run(LedgerPartitions.make(), deadline: .now + .seconds(30))
         try await pool.run(LedgerPartitions.drop(keeping: ledgerDays), deadline: .now + .seconds(30))
-        while true {
-            let rows = try await pool.run(
-                Self.receipts(receiptAge.inSeconds, receiptMemory.inSeconds), deadline: .now + .seconds(30))
-            guard let gone = try rows.first?.decode(0, as: Int.self), gone > 0 else { break }
-        }
+        try await receipts.removeDue()
         try await pool.run(Self.settlers(), deadline: .now + .seconds(30))
         try await pool.run(Self.callReceipts(receiptAge.inSeconds), deadline: .now + .seconds(30))
         return total
@@ -91,9 +68,10 @@ struct Upkeep: Sendable {
 
     /// Goes on until the task is cancelled.
     func run(every pause: Duration) async {
+        var receipts = ReceiptRemoval(pool: pool, age: receiptAge, memory: receiptMemory)
         while (try? await Task.sleep(for: pause)) != nil {
             do {
-                let removed = try await removeDue()
+                let removed = try await removeDue(&receipts)
                 if removed > 0 { logger.debug("removed contents", metadata: ["count": "\(removed)"]) }
             } catch let error as DatabaseError where error.isUnavailable || error.code == .poolExhausted {
                 // The pool says so by itself; there is no hurry here.
@@ -105,7 +83,7 @@ struct Upkeep: Sendable {
 }
 
 extension Duration {
-    fileprivate var inSeconds: Double {
+    var inSeconds: Double {
         Double(components.seconds) + Double(components.attoseconds) / 1e18
     }
 }
