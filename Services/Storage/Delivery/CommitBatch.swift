@@ -53,7 +53,7 @@ struct CommitBatch: Sendable {
         }
         self.places = places
         var commands: [Command] = []
-        if !contents.identifiers.isEmpty { commands.append(contents.command) }
+        commands += contents.commands
         commands.append(Self.command(commits, places))
         self.commands = commands
     }
@@ -162,15 +162,30 @@ struct BatchMembers {
 }
 
 private struct ContentColumns {
-    var identifiers: [Int64] = []
-    var contents: [PreparedCommit.Content] = []
+    private var identifiers: [Int64] = []
+    private var contents: [PreparedCommit.Content] = []
+    private var large: [Command] = []
+
+    /// A body from this size on goes in a statement of its own.
+    private static let largeOctets = 16 * 1024
 
     mutating func append(_ identifier: Int64, _ content: PreparedCommit.Content) {
+        guard content.body.readableBytes < Self.largeOctets else {
+            large.append(
+                CommitStatements.insertLargeContent(
+                    identifier, content.prefixOctets, content.headerOctets, content.bodyOctets,
+                    content.metadata.sentAt, content.metadata.digest, content.metadata.messageID,
+                    content.metadata.mimeIndex, content.metadata.envelope, content.metadata.bodyStructure,
+                    content.metadata.bodySummary, content.header, content.body))
+            return
+        }
         identifiers.append(identifier)
         contents.append(content)
     }
 
-    var command: Command {
+    var commands: [Command] { identifiers.isEmpty ? large : [command] + large }
+
+    private var command: Command {
         // One by one: each is encoded by code that is specialised for its type.
         var parameters = Parameters()
         parameters.append(identifiers)

@@ -16,6 +16,17 @@ enum CommitStatements {
         ON CONFLICT (content_id) DO NOTHING
         """)
 
+    /// One content whose octets are many: they are handed to libpq where they lie, while an array would first have to be
+    /// put together here and taken apart there.
+    static let insertLargeContent = Statement(
+        """
+        INSERT INTO mail.contents (
+            content_id, prefix_octets, header_octets, body_octets, sent_at, digest, message_id, mime_index, envelope,
+            body_structure, body_summary, header, body)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        ON CONFLICT (content_id) DO NOTHING
+        """)
+
     /// The dispositions of the batch: what makes it exact is the function's, in `Migrations`.
     static let commit = Statement(
         """
