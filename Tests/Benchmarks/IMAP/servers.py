@@ -1,0 +1,115 @@
+"""The two servers, each with IMAP over TLS at a port of its own."""
+
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "SideBySide"))
+
+from martlet_system import MartletSystem
+from postfix_dovecot import free_port, wait_for_port
+from process_times import descendants
+
+CONFIGURATION = """\
+protocols = imap
+base_dir = {home}/run
+state_dir = {home}/state
+log_path = {home}/log
+mail_location = maildir:{home}/mail/%n
+mail_fsync = optimized
+ssl = required
+ssl_cert = <{home}/certificate
+ssl_key = <{home}/key
+listen = 127.0.0.1
+default_internal_user = dovecot
+default_login_user = dovenull
+first_valid_uid = 1
+auth_username_format = %n
+mail_max_userip_connections = 0
+passdb {{
+  driver = static
+  args = password=benchmark-password
+}}
+userdb {{
+  driver = static
+  args = uid=mail gid=mail home={home}/mail/%n allow_all_users=yes
+}}
+service imap {{
+  client_limit = 1
+  process_limit = 2000
+}}
+service imap-login {{
+  service_count = 0
+  inet_listener imap {{
+    port = 0
+  }}
+  inet_listener imaps {{
+    address = 127.0.0.1
+    port = {port}
+    ssl = yes
+  }}
+}}
+"""
+
+
+class Dovecot:
+    """Debian's Dovecot with Maildir and fsync."""
+
+    name = "Dovecot"
+    password = "benchmark-password"
+
+    def __enter__(self) -> "Dovecot":
+        if os.geteuid() != 0 or shutil.which("dovecot") is None:
+            raise SystemExit("the peer needs root and dovecot: apt-get install dovecot-imapd")
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix="martlet-peer-"))
+        self.home.chmod(0o755)
+        for folder in ("run", "state", "mail"):
+            (self.home / folder).mkdir()
+        shutil.chown(self.home / "mail", "mail", "mail")
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+             "-subj", "/CN=peer.example.test", "-keyout", str(self.home / "key"), "-out",
+             str(self.home / "certificate")], check=True, capture_output=True)
+        self.imaps = free_port()
+        (self.home / "conf").write_text(CONFIGURATION.format(home=self.home, port=self.imaps))
+        self.process = subprocess.Popen(["dovecot", "-F", "-c", str(self.home / "conf")])
+        wait_for_port(self.imaps)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=20)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def add_accounts(self, names: list[str]) -> None:
+        """Every name is there already."""
+
+    def user(self, name: str) -> str:
+        return name
+
+    def forget(self, name: str) -> None:
+        """Takes away what it has remembered of the messages, so that it has to look at them again."""
+        for cache in (self.home / "mail" / name).rglob("dovecot.index.cache*"):
+            cache.unlink()
+
+    def processes(self) -> dict[str, list[int]]:
+        return descendants([self.process.pid])
+
+
+class Martlet(MartletSystem):
+    """The working tree's release build."""
+
+    def __enter__(self) -> "Martlet":
+        super().__enter__()
+        self.imaps = self.imaps["port"]
+        return self
+
+    def user(self, name: str) -> str:
+        return f"{name}@example.test"
+
+    def forget(self, name: str) -> None:
+        """What it keeps of a message it makes when the message comes; nothing is remembered afterwards."""

@@ -1,0 +1,76 @@
+"""An IMAP client that costs little: it sends lines and reads up to the tagged response, and looks at nothing else."""
+
+import socket
+import ssl
+
+
+class Wire:
+    def __init__(self, port: int, user: str, password: str) -> None:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        plain = socket.create_connection(("127.0.0.1", port), timeout=600)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = context.wrap_socket(plain)
+        self.number = 0
+        self.rest = b""
+        self.read_until(b"\r\n")
+        if user:
+            self.run(f'LOGIN {user} "{password}"')
+
+    def __enter__(self) -> "Wire":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def send(self, octets: bytes) -> None:
+        self.socket.sendall(octets)
+
+    def tag(self) -> str:
+        self.number += 1
+        return f"zq{self.number}x"
+
+    def read_until(self, end: bytes) -> bytes:
+        """Everything up to and with `end`; what follows is kept."""
+        pieces, tail = [], b""
+        chunk = self.rest
+        while True:
+            window = tail + chunk
+            at = window.find(end)
+            if at >= 0:
+                at += len(end)
+                pieces.append(window[len(tail):at] if at > len(tail) else b"")
+                self.rest = window[at:]
+                return b"".join(pieces)
+            if chunk:
+                pieces.append(chunk)
+            tail = window[-len(end) + 1:]
+            chunk = self.socket.recv(1 << 18)
+            if not chunk:
+                raise ConnectionError(f"the server closed: {(tail or b'').decode(errors='replace')}")
+
+    def finish(self, tag: str) -> bytes:
+        """The answer up to the tagged response, which must be OK."""
+        answer = self.read_until(f"{tag} ".encode())
+        status = self.read_until(b"\r\n")
+        if not status.startswith(b"OK"):
+            raise RuntimeError(f"{tag}: {status.decode(errors='replace')}")
+        return answer
+
+    def run(self, command: str) -> bytes:
+        tag = self.tag()
+        self.send(f"{tag} {command}\r\n".encode())
+        return self.finish(tag)
+
+    def append(self, mailbox: str, messages: list[bytes], pipelined: bool) -> None:
+        tags = []
+        for message in messages:
+            tag = self.tag()
+            self.send(f"{tag} APPEND {mailbox} {{{len(message)}+}}\r\n".encode() + message + b"\r\n")
+            if pipelined:
+                tags.append(tag)
+            else:
+                self.finish(tag)
+        for tag in tags:
+            self.finish(tag)
