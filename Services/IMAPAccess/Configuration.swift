@@ -41,6 +41,10 @@ struct IMAPConfiguration: ServiceConfiguration {
         .integer("sessions.limit", default: 10_000, in: 1...1_000_000, "Sessions of one replica."),
         .integer(
             "sessions.per_address", default: 100, in: 1...1_000_000, "Sessions of one replica with one client address."),
+        .integer(
+            "mailboxes.resting", default: Limits().restingMessages, in: 0...1_000_000_000,
+            "Messages of mailboxes that no session of this replica has selected any more and whose flags and dates are kept, "
+                + "so that they open at once; each takes 32 octets."),
         .duration(
             "idle.timeout", default: .seconds(1800), in: .seconds(1) ... .seconds(86_400),
             "How long a session that has logged in may be silent (RFC 9051, 5.4: at least 30 minutes)."),
@@ -82,6 +86,7 @@ struct IMAPConfiguration: ServiceConfiguration {
         limits.loginFailures = try values.integer("login_failures.limit")
         limits.sessions = try values.integer("sessions.limit")
         limits.sessionsPerAddress = try values.integer("sessions.per_address")
+        limits.restingMessages = try values.integer("mailboxes.resting")
         limits.idleTimeout = try values.duration("idle.timeout")
         limits.unauthenticatedTimeout = try values.duration("login.timeout")
         limits.writeTimeout = try values.duration("write.timeout")

@@ -31,6 +31,10 @@ struct Limits: Sendable, Equatable {
     var readAheadOctets = 512 * 1024
     /// Requests for messages' octets in flight in one FETCH.
     var readAheadRequests = 16
+    /// Messages of mailboxes that no session has selected and whose state is kept; each takes 32 octets.
+    var restingMessages = 1_000_000
+    /// A command that takes longer says so now and then, so that nobody in between takes the connection for dead.
+    var progressInterval: Duration = .seconds(10)
     /// How long a command in hand may take at shutdown.
     var drainTimeout: Duration = .seconds(20)
 

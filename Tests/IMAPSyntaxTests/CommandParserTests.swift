@@ -11,7 +11,7 @@ struct CommandParserTests {
     func caseInsensitive() {
         #expect(command("a1 nOoP\r\n") == .noop)
         #expect(command("a1 uid fEtCh 1:* (bODy.pEEk[hEAder.fIElds (From)]<0.5>)\r\n") != nil)
-        #expect(command("a1 select iNbOx\r\n") == .select(.inbox))
+        #expect(command("a1 select iNbOx\r\n") == .select(SelectCommand(.inbox)))
     }
 
     @Test("LOGIN with atoms, quoted strings and literals is the same")
@@ -25,10 +25,10 @@ struct CommandParserTests {
 
     @Test("Mailbox names are modified UTF-7 or UTF-8, as the session has it")
     func mailboxEncodings() {
-        #expect(command("a SELECT \"Entw&APw-rfe\"\r\n") == .select("Entwürfe"))
-        #expect(command("a SELECT \"Entwürfe\"\r\n", encoding: .utf8) == .select("Entwürfe"))
-        #expect(command("a SELECT {9+}\r\nEntwürfe\r\n", encoding: .utf8) == .select("Entwürfe"))
-        #expect(command("a SELECT A&B\r\n", encoding: .utf8) == .select("A&B"))
+        #expect(command("a SELECT \"Entw&APw-rfe\"\r\n") == .select(SelectCommand("Entwürfe")))
+        #expect(command("a SELECT \"Entwürfe\"\r\n", encoding: .utf8) == .select(SelectCommand("Entwürfe")))
+        #expect(command("a SELECT {9+}\r\nEntwürfe\r\n", encoding: .utf8) == .select(SelectCommand("Entwürfe")))
+        #expect(command("a SELECT A&B\r\n", encoding: .utf8) == .select(SelectCommand("A&B")))
         #expect(failure("a SELECT A&B\r\n")?.problem == .invalidMailboxName)
         #expect(failure("a SELECT A&B\r\n")?.response.condition == .no)
         #expect(failure("a SELECT {2+}\r\n\u{7}x\r\n", encoding: .utf8)?.problem == .invalidMailboxName)
@@ -272,7 +272,7 @@ struct CommandParserTests {
         let heard = events(of: "a ENABLE IMAP4rev2\r\nb SELECT \"ü\"\r\n") { parser, event in
             if case .command(let command) = event, case .enable = command.command { parser.encoding = .utf8 }
         }
-        #expect(heard.last == .command(TaggedCommand(tag: "b", command: .select("ü"))))
+        #expect(heard.last == .command(TaggedCommand(tag: "b", command: .select(SelectCommand("ü")))))
     }
 
     // MARK: Lines

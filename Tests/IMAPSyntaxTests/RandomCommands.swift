@@ -127,13 +127,13 @@ extension SeededGenerator {
         default:
             pick([
                 .envelope, .flags, .internalDate, .uid, .rfc822, .rfc822Header, .rfc822Text, .rfc822Size, .body,
-                .bodyStructure,
+                .bodyStructure, .modificationSequence,
             ])
         }
     }
 
     mutating func searchKey(depth: Int = 0) -> SearchKey {
-        switch Int.random(in: 0..<(depth < 5 ? 17 : 14), using: &self) {
+        switch Int.random(in: 0..<(depth < 5 ? 18 : 15), using: &self) {
         case 0: .all
         case 1: .new
         case 2: .flag(pick([.seen, .answered, .flagged, .deleted, .draft, .recent]))
@@ -148,8 +148,14 @@ extension SeededGenerator {
         case 11: chance(1, of: 2) ? .larger(number64()) : .smaller(number64())
         case 12: .sequence(messageSet())
         case 13: .uid(messageSet())
-        case 14: .not(searchKey(depth: depth + 1))
-        case 15: .or(searchKey(depth: depth + 1), searchKey(depth: depth + 1))
+        case 14:
+            .modificationSequence(
+                number64(),
+                entry: chance(1, of: 2)
+                    ? nil
+                    : SearchEntry(name: pick(["/flags/\\draft", "/flags/$x"]), kind: pick(SearchEntry.Kind.allCases)))
+        case 15: .not(searchKey(depth: depth + 1))
+        case 16: .or(searchKey(depth: depth + 1), searchKey(depth: depth + 1))
         default: .and(array(1...3) { $0.searchKey(depth: depth + 1) })
         }
     }
@@ -180,16 +186,44 @@ extension SeededGenerator {
             patternsAreListed: chance(1, of: 3), returns: returns)
     }
 
+    mutating func knownUIDs() -> SequenceSet {
+        SequenceSet(inOrder: array(1...6) { $0.number() }) ?? SequenceSet(SequenceRange(1))
+    }
+
+    mutating func selectCommand() -> SelectCommand {
+        var command = SelectCommand(mailbox(), wantsModificationSequences: chance(1, of: 3))
+        if chance(1, of: 2) {
+            command.known = KnownMailboxState(
+                uidValidity: number(), modificationSequence: number64(), uids: chance(1, of: 2) ? knownUIDs() : nil)
+            if chance(1, of: 2), let numbers = SequenceSet(inOrder: [4, 12, 13]),
+                let uids = SequenceSet(inOrder: [8, 24, 30])
+            {
+                command.known?.matches = SequenceMatches(numbers: numbers, uids: uids, limit: 10)
+            }
+        }
+        return command
+    }
+
+    mutating func fetchCommand() -> FetchCommand {
+        var command = FetchCommand(
+            numbering: numbering(), messages: messageSet(), attributes: array(1...4) { $0.fetchAttribute() })
+        if chance(1, of: 3) {
+            command.changedSince = number64()
+            command.wantsVanished = command.numbering == .uids && chance(1, of: 2)
+        }
+        return command
+    }
+
     mutating func command() -> Command {
-        switch Int.random(in: 0..<24, using: &self) {
+        switch Int.random(in: 0..<25, using: &self) {
         case 0: pick([.capability, .noop, .logout, .startTLS, .namespace, .check, .close, .unselect, .expunge])
         case 1: .id(idParameters())
         case 2: .login(LoginCommand(user: octets(), password: octets()))
         case 3:
             .authenticate(AuthenticateCommand(mechanism: pick(["PLAIN", "SCRAM-SHA-256"]), initialResponse: octets()))
         case 4: .enable(array(1...3) { Capability($0.atom()) })
-        case 5: .select(mailbox())
-        case 6: .examine(mailbox())
+        case 5: .select(selectCommand())
+        case 6: .examine(selectCommand())
         case 7:
             .create(
                 CreateCommand(mailbox: mailbox(), specialUse: array(0...2) { $0.pick(["\\Sent", "\\Drafts", "\\x"]) }))
@@ -207,18 +241,46 @@ extension SeededGenerator {
                     numbering: numbering(),
                     returns: chance(1, of: 2) ? nil : array(0...3) { $0.pick(SearchReturnOption.allCases) },
                     charset: chance(1, of: 2) ? nil : pick(["UTF-8", "KOI8-R"]), keys: array(1...4) { $0.searchKey() }))
-        case 19, 20:
-            .fetch(
-                FetchCommand(
-                    numbering: numbering(), messages: messageSet(), attributes: array(1...4) { $0.fetchAttribute() }))
+        case 19, 20: .fetch(fetchCommand())
         case 21:
             .store(
                 StoreCommand(
                     numbering: numbering(), messages: messageSet(), operation: pick(StoreOperation.allCases),
-                    isSilent: chance(1, of: 2), flags: array(0...3) { $0.flag() }))
-        case 22: .copy(CopyCommand(numbering: numbering(), messages: messageSet(), mailbox: mailbox()))
+                    isSilent: chance(1, of: 2), flags: array(0...3) { $0.flag() },
+                    unchangedSince: chance(1, of: 3) ? number64() : nil))
+        case 22: .notify(notifyCommand())
+        case 23: .copy(CopyCommand(numbering: numbering(), messages: messageSet(), mailbox: mailbox()))
         default: .move(CopyCommand(numbering: numbering(), messages: messageSet(), mailbox: mailbox()))
         }
+    }
+
+    mutating func notifyGroup(_ mailboxes: NotifyMailboxes) -> NotifyGroup {
+        var events: [NotifyEvent] = []
+        if chance(2, of: 3) {
+            let attributes = mailboxes.isSelected ? array(0...3) { $0.fetchAttribute() } : []
+            events += [.messageNew(attributes), .messageExpunge]
+            if chance(1, of: 2) { events.append(pick([.flagChange, .annotationChange])) }
+        }
+        if !mailboxes.isSelected {
+            events += array(0...2) {
+                $0.pick([.mailboxName, .subscriptionChange, .mailboxMetadataChange, .serverMetadataChange])
+            }
+        }
+        if chance(1, of: 8) { events.append(.other("VENDOR.X")) }
+        return NotifyGroup(mailboxes, events)
+    }
+
+    mutating func notifyCommand() -> NotifyCommand {
+        if chance(1, of: 6) { return .none }
+        var groups = array(0...3) { generator in
+            generator.notifyGroup(
+                generator.pick([
+                    .inboxes, .personal, .subscribed, .subtree(generator.array(1...2) { $0.mailbox() }),
+                    .mailboxes(generator.array(1...2) { $0.mailbox() }),
+                ]))
+        }
+        if groups.isEmpty || chance(1, of: 2) { groups.append(notifyGroup(pick([.selected, .selectedDelayed]))) }
+        return .set(status: chance(1, of: 2), groups)
     }
 
     mutating func tag() -> String { pick(["a", "A001", "x.y]", "0", "[1"]) }

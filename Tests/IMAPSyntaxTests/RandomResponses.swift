@@ -10,7 +10,7 @@ extension SeededGenerator {
     mutating func plainSet() -> SequenceSet { SequenceSet(inOrder: array(1...6) { $0.number() }) ?? .all }
 
     mutating func code() -> ResponseCode? {
-        switch Int.random(in: 0..<14, using: &self) {
+        switch Int.random(in: 0..<16, using: &self) {
         case 0: pick(Array(ResponseCode.bare.values).sorted { "\($0)" < "\($1)" })
         case 1: .appendUID(validity: number(), plainSet())
         case 2: .copyUID(validity: number(), source: plainSet(), target: plainSet())
@@ -20,8 +20,13 @@ extension SeededGenerator {
         case 6: .uidNext(number())
         case 7: .uidValidity(number())
         case 8: .unseen(number())
-        case 9: .other("HIGHESTMODSEQ", "715194045007")
-        case 10: .other("NOMODSEQ", nil)
+        case 9: .highestModificationSequence(number64())
+        case 10: .modified(plainSet())
+        case 12:
+            .inProgress(
+                tag: chance(1, of: 2) ? nil : tag(), done: chance(1, of: 2) ? nil : number(),
+                goal: chance(1, of: 2) ? nil : number())
+        case 11: .other("X-CODE", chance(1, of: 2) ? nil : "715194045007 x")
         default: nil
         }
     }
@@ -102,7 +107,8 @@ extension SeededGenerator {
         case 7: .namespace(NamespaceResponse(personal: namespaces(), otherUsers: namespaces(), shared: namespaces()))
         case 8: .mailboxStatus(mailbox(), array(0...4) { StatusValue($0.pick(StatusItem.allCases), $0.number64()) })
         case 9: .flags(array(0...4) { $0.flag() })
-        case 10: .search(array(0...5) { $0.number() })
+        case 10:
+            .search(array(1...5) { $0.number() }, modificationSequence: chance(1, of: 2) ? nil : number64())
         case 11:
             .eSearch(
                 ESearchResponse(
@@ -110,13 +116,14 @@ extension SeededGenerator {
                     data: array(0...4) { generator in
                         generator.pick([
                             .min(generator.number()), .max(generator.number()), .count(generator.number()),
-                            .all(generator.plainSet()), .other("PARTIAL", generator.extensionValue()),
+                            .all(generator.plainSet()), .modificationSequence(generator.number64()),
+                            .other("PARTIAL", generator.extensionValue()),
                         ])
                     }))
         case 12: .exists(UInt32.random(in: 0...UInt32.max, using: &self))
         case 13: .recent(number())
         case 14: .expunge(number())
-        case 15: .other("VANISHED", ByteBuffer(" (EARLIER) 41,43:116"))
+        case 15: .vanished(plainSet(), earlier: chance(1, of: 2))
         default: .fetch(number(), array(0...5) { $0.fetchDatum() })
         }
     }

@@ -115,7 +115,7 @@ struct ResponseParserTests {
         #expect(one("* SEARCH \r\n") == .untagged(.search([])))
         #expect(one("* CAPABILITY IMAP4rev1 \r\n") == .untagged(.capability([.imap4rev1])))
         #expect(
-            one("* STATUS x (MESSAGES 1 HIGHESTMODSEQ 7 MAILBOXID (abc))\r\n")
+            one("* STATUS x (MESSAGES 1 X-VENDOR 7 MAILBOXID (abc))\r\n")
                 == .untagged(.mailboxStatus("x", [StatusValue(.messages, 1)])))
         #expect(one("* LIST () \"/\" \"Entwürfe\"\r\n") == .untagged(.list(MailboxListing(mailbox: "Entwürfe"))))
     }

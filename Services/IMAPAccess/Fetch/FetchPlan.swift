@@ -28,6 +28,10 @@ struct FetchPlan: Sendable {
     init(_ command: FetchCommand) {
         var attributes = command.attributes
         if command.numbering == .uids, !attributes.contains(.uid) { attributes.insert(.uid, at: 0) }
+        // RFC 7162, 3.1.4.1: CHANGEDSINCE asks for MODSEQ too.
+        if command.changedSince != nil, !attributes.contains(.modificationSequence) {
+            attributes.append(.modificationSequence)
+        }
         self.attributes = attributes
         needsEnvelope = attributes.contains(.envelope)
         needsBodyStructure = attributes.contains(.bodyStructure)
@@ -83,7 +87,8 @@ struct SectionSource: Sendable {
         case .section(let section, _, let range): (kind, partial) = (.text(section), range)
         case .binary(let part, _, let range): (kind, partial) = (.binary(part), range)
         case .binarySize(let part): (kind, partial) = (.binarySize(part), nil)
-        case .envelope, .flags, .internalDate, .uid, .rfc822Size, .body, .bodyStructure: return nil
+        case .envelope, .flags, .internalDate, .uid, .rfc822Size, .body, .bodyStructure, .modificationSequence:
+            return nil
         }
     }
 

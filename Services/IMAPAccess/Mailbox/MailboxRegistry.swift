@@ -5,8 +5,9 @@ import Synchronization
 
 /// The mailboxes that sessions of this process have selected, and who wants to hear of their changes.
 ///
-/// An entry lives as long as a session has the mailbox selected, and the process listens to an account's change events
-/// as long as a session has any of its mailboxes selected.
+/// An entry outlives the last session that has the mailbox selected, until others need the room: who opens it next asks
+/// storage only for what has changed. The process listens to an account's change events as long as a session has any of
+/// its mailboxes selected or watches them all.
 final class MailboxRegistry: Sendable {
     private struct Name: Hashable {
         var accountID: Int64
@@ -18,10 +19,14 @@ final class MailboxRegistry: Sendable {
         var listeners: [UInt64: @Sendable () -> Void] = [:]
         /// Under which names sessions opened it.
         var names: Set<Name> = []
+        /// Set while no session has it selected: when that began, and what it is counted for.
+        var rest: (since: UInt64, messages: Int)?
     }
 
     private struct Account {
-        var memberships = 0
+        /// Sessions that have one of its mailboxes selected, and those that watch all of them.
+        var listeners = 0
+        var watchers: [UInt64: @Sendable (MailboxChanged?) -> Void] = [:]
         var listening: Task<Void, Never>?
     }
 
@@ -31,18 +36,47 @@ final class MailboxRegistry: Sendable {
         var names: [Name: Int64] = [:]
         var accounts: [Int64: Account] = [:]
         var nextListener: UInt64 = 0
+        /// What all entries that rest are counted for.
+        var restingMessages = 0
+
+        mutating func rest(_ mailboxID: Int64, _ leastCount: Int) {
+            guard let mailbox = entries[mailboxID]?.mailbox else { return }
+            let messages = mailbox.messageCount.load(ordering: .relaxed) + leastCount
+            entries[mailboxID]?.rest = (nextListener, messages)
+            restingMessages += messages
+        }
+
+        mutating func forget(_ mailboxID: Int64) {
+            guard let entry = entries.removeValue(forKey: mailboxID) else { return }
+            restingMessages -= entry.rest?.messages ?? 0
+            for name in entry.names where names[name] == mailboxID { names[name] = nil }
+        }
+
+        /// Forgets those that have rested longest, until no more than this is kept.
+        mutating func makeRoom(_ limit: Int) {
+            let resting = entries.compactMap { id, entry in entry.rest.map { (id, $0.since) } }
+            for (id, _) in resting.sorted(by: { $0.1 < $1.1 }) {
+                if restingMessages <= limit { return }
+                forget(id)
+            }
+        }
     }
 
     private let state = Mutex(State())
     private let store: any MailStore
     private let timeout: Duration
     private let events: EventSubscriber?
+    private let restingLimit: Int
+    /// A mailbox of few messages takes room, too.
+    private static let leastCount = 64
 
-    /// Without a subscriber, sessions learn of changes by others only when they ask.
-    init(store: any MailStore, timeout: Duration, events: EventSubscriber?) {
+    /// Without a subscriber, sessions learn of changes by others only when they ask. Of mailboxes that nobody has selected
+    /// any more, those left last are kept, up to `restingLimit` messages in all.
+    init(store: any MailStore, timeout: Duration, events: EventSubscriber?, restingLimit: Int) {
         self.store = store
         self.timeout = timeout
         self.events = events
+        self.restingLimit = restingLimit
     }
 
     /// Opens a mailbox for one session: what other sessions know of it already is only brought up to date.
@@ -59,9 +93,10 @@ final class MailboxRegistry: Sendable {
                 if snapshot.columns.mailbox.name == name.value { return (membership, snapshot) }
                 leave(membership)
             } catch {
-                leave(membership)
                 // Deleted, and perhaps made again under the same name.
-                guard (error as? MailboxRefusal)?.outcome == .noSuchMailbox else { throw error }
+                let isGone = (error as? MailboxRefusal)?.outcome == .noSuchMailbox
+                leave(membership, forgetting: isGone)
+                guard isGone else { throw error }
             }
         }
         var request = ViewRequest()
@@ -89,26 +124,63 @@ final class MailboxRegistry: Sendable {
         guard let mailbox = state.entries[mailboxID]?.mailbox else { return nil }
         let number = state.nextListener
         state.nextListener += 1
+        if let rest = state.entries[mailboxID]?.rest {
+            state.restingMessages -= rest.messages
+            state.entries[mailboxID]?.rest = nil
+        }
         state.entries[mailboxID]?.listeners[number] = changed
         state.entries[mailboxID]?.names.insert(name)
         listen(&state, mailbox.accountID)
         return MailboxMembership(mailbox: mailbox, number: number)
     }
 
-    func leave(_ membership: MailboxMembership) {
-        let ended: Task<Void, Never>? = state.withLock { state in
+    /// `forgetting` when the mailbox is gone, so that nothing of it is worth keeping.
+    func leave(_ membership: MailboxMembership, forgetting: Bool = false) {
+        let ended = state.withLock { state -> Task<Void, Never>? in
             let (mailboxID, accountID) = (membership.mailbox.mailboxID, membership.mailbox.accountID)
             guard state.entries[mailboxID]?.listeners.removeValue(forKey: membership.number) != nil else { return nil }
             if let entry = state.entries[mailboxID], entry.listeners.isEmpty {
-                state.entries[mailboxID] = nil
-                for name in entry.names where state.names[name] == mailboxID { state.names[name] = nil }
+                if forgetting { state.forget(mailboxID) } else { state.rest(mailboxID, Self.leastCount) }
+                if state.restingMessages > restingLimit { state.makeRoom(restingLimit / 4 * 3) }
             }
-            state.accounts[accountID]?.memberships -= 1
-            guard let account = state.accounts[accountID], account.memberships <= 0 else { return nil }
-            state.accounts[accountID] = nil
-            return account.listening
+            return leaveAccount(&state, accountID)
         }
         ended?.cancel()
+    }
+
+    /// One listener less; returns what ends with the last one.
+    private func leaveAccount(_ state: inout State, _ accountID: Int64) -> Task<Void, Never>? {
+        state.accounts[accountID]?.listeners -= 1
+        guard let account = state.accounts[accountID], account.listeners <= 0 else { return nil }
+        state.accounts[accountID] = nil
+        return account.listening
+    }
+
+    // MARK: Whole accounts
+
+    /// Calls `changed` with each change in any of the account's mailboxes, and with nil when changes may have been missed,
+    /// until the watch ends.
+    func watch(_ accountID: Int64, _ changed: @escaping @Sendable (MailboxChanged?) -> Void) -> AccountWatch {
+        state.withLock { state in
+            let number = state.nextListener
+            state.nextListener += 1
+            listen(&state, accountID)
+            state.accounts[accountID]?.watchers[number] = changed
+            return AccountWatch(accountID: accountID, number: number)
+        }
+    }
+
+    func end(_ watch: AccountWatch) {
+        let ended = state.withLock { state -> Task<Void, Never>? in
+            guard state.accounts[watch.accountID]?.watchers.removeValue(forKey: watch.number) != nil else { return nil }
+            return leaveAccount(&state, watch.accountID)
+        }
+        ended?.cancel()
+    }
+
+    private func tellWatchers(_ accountID: Int64, _ change: MailboxChanged?) {
+        let watchers = state.withLock { $0.accounts[accountID]?.watchers ?? [:] }
+        for changed in watchers.values { changed(change) }
     }
 
     /// Tells the other sessions of a mailbox that this process has changed it.
@@ -117,17 +189,20 @@ final class MailboxRegistry: Sendable {
         for (number, changed) in listeners where number != membership.number { changed() }
     }
 
-    /// How many mailboxes are selected by some session, and to how many accounts' events the process listens.
+    /// How many mailboxes are selected by some session (`resting` ones are not), and to how many accounts' events the process listens.
     var counts: (mailboxes: Int, accounts: Int) {
-        state.withLock { ($0.entries.count, $0.accounts.count) }
+        state.withLock { state in (state.entries.values.count { $0.rest == nil }, state.accounts.count) }
     }
+
+    /// How many mailboxes are kept that no session has selected.
+    var resting: Int { state.withLock { state in state.entries.values.count { $0.rest != nil } } }
 
     // MARK: Events
 
-    /// One more membership; the first begins to listen. The task ends with the last one (`leave`).
+    /// One more listener; the first begins to listen. The task ends with the last one (`leaveAccount`).
     private func listen(_ state: inout State, _ accountID: Int64) {
         var account = state.accounts[accountID] ?? Account()
-        account.memberships += 1
+        account.listeners += 1
         if account.listening == nil, let events {
             account.listening = Task { [weak self] in
                 for await notice in events.subscribe(MailboxTopic.account(accountID)) {
@@ -137,6 +212,7 @@ final class MailboxRegistry: Sendable {
                     } else {
                         await self.announceLapse(accountID)
                     }
+                    self.tellWatchers(accountID, notice.mailboxChanged)
                 }
             }
         }
@@ -164,5 +240,11 @@ final class MailboxRegistry: Sendable {
 /// One session's place among those that share a mailbox.
 struct MailboxMembership: Sendable {
     let mailbox: SharedMailbox
+    let number: UInt64
+}
+
+/// One session's ear for all mailboxes of an account.
+struct AccountWatch: Sendable {
+    let accountID: Int64
     let number: UInt64
 }

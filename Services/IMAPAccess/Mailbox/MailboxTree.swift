@@ -84,6 +84,15 @@ struct MailboxTree: Sendable {
             // Without a selection, a name that is only subscribed is not listed.
             guard node.exists || node.hasChildren else { return nil }
         }
+        let attributes = attributes(node, tellsSubscription: wantsSubscribed || command.returns(.subscribed))
+        return Entry(
+            listing: MailboxListing(
+                attributes: attributes, mailbox: node.name,
+                extended: childInfo.isEmpty ? [] : [.childInfo(childInfo)]),
+            mailbox: node.isSelectable && isSelected ? node.mailbox : nil)
+    }
+
+    private func attributes(_ node: Node, tellsSubscription: Bool) -> [MailboxAttribute] {
         var attributes: [MailboxAttribute] = []
         if !node.exists {
             attributes.append(.nonExistent)
@@ -93,14 +102,18 @@ struct MailboxTree: Sendable {
         if node.exists || node.hasChildren {
             attributes.append(node.hasChildren ? .hasChildren : .hasNoChildren)
         }
-        if node.isSubscribed, wantsSubscribed || command.returns(.subscribed) { attributes.append(.subscribed) }
+        if node.isSubscribed, tellsSubscription { attributes.append(.subscribed) }
         // Special uses are told unasked too, as RFC 6154, 2 allows: many clients never ask.
         if let use = node.specialUse { attributes.append(use) }
-        return Entry(
-            listing: MailboxListing(
-                attributes: attributes, mailbox: node.name,
-                extended: childInfo.isEmpty ? [] : [.childInfo(childInfo)]),
-            mailbox: node.isSelectable && isSelected ? node.mailbox : nil)
+        return attributes
+    }
+
+    /// What is to be said of one name, whether or not there is a mailbox of it (RFC 5465, 5.4 and 5.5).
+    func listing(of name: MailboxName) -> MailboxListing {
+        guard let node = nodes.first(where: { $0.name == name }) else {
+            return MailboxListing(attributes: [.nonExistent], mailbox: name)
+        }
+        return MailboxListing(attributes: attributes(node, tellsSubscription: true), mailbox: name)
     }
 
     /// The answer to LSUB: with `%`, a name whose subscribed children the pattern does not reach is listed with

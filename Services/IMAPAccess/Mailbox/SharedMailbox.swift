@@ -24,6 +24,8 @@ actor SharedMailbox {
     /// Moves on with every news, so that a session sees without waiting that there is none. While `stale`, no session
     /// has a snapshot of this revision: what is announced while storage is being asked may not be in the answer.
     nonisolated let revision = Atomic<UInt64>(0)
+    /// How many messages the newest known state has.
+    nonisolated let messageCount = Atomic<Int>(0)
 
     init(accountID: Int64, mailboxID: Int64, store: any MailStore, timeout: Duration) {
         self.accountID = accountID
@@ -104,6 +106,7 @@ actor SharedMailbox {
 
     private func keep(_ columns: MailboxColumns) -> MailboxSnapshot {
         self.columns = columns
+        messageCount.store(columns.count, ordering: .relaxed)
         generation += 1
         revision.add(1, ordering: .releasing)
         return snapshot(columns)

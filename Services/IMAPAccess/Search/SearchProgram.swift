@@ -11,6 +11,7 @@ struct SearchProgram: Sendable {
         case flags(UInt64, set: Bool)
         case internalDate(DateComparison, Int)
         case sentDate(DateComparison, Int)
+        case modificationSequence(UInt64)
         case larger(UInt64)
         case smaller(UInt64)
         case numbers(NumberSet)
@@ -67,6 +68,7 @@ struct SearchProgram: Sendable {
         case .flags(let bits, let set): return (row.flags & bits != 0) == set
         case .internalDate(let comparison, let day):
             return comparison.holds(Self.day(row.date), day)
+        case .modificationSequence(let least): return row.modseq >= least
         case .larger(let octets): return UInt64(row.size) > octets
         case .smaller(let octets): return UInt64(row.size) < octets
         case .numbers(let set): return UInt32(exactly: number).map(set.contains) ?? false
@@ -171,6 +173,7 @@ private struct SearchCompiler {
         case .text(let text): return .text(try keep(needle(text.readableBytesView)))
         case .date(.internal, let comparison, let date): return .internalDate(comparison, date.daysSince1970)
         case .date(.sent, let comparison, let date): return .sentDate(comparison, date.daysSince1970)
+        case .modificationSequence(let least, _): return .modificationSequence(least)
         case .larger(let octets): return .larger(octets)
         case .smaller(let octets): return .smaller(octets)
         case .sequence(.savedResult), .uid(.savedResult): return .uids(mailbox.savedResult)

@@ -49,7 +49,7 @@ struct SearchRun: Sendable {
         request.accountID = reader.accountID
         request.mailboxID = reader.mailboxID
         let uids = NumberSet(batch.map { columns.uids[$0] })
-        request.uids = uids.ranges.flatMap { [$0.lowerBound, $0.upperBound] }
+        request.uids = uids.pairs
         request.header = true
         let context = CallContext(transaction: reader.transaction, timeout: reader.timeout)
         for try await (item, payload) in try await reader.store.fetch(request, context) {

@@ -28,6 +28,8 @@ actor Session {
     var printer = ResponsePrinter()
     var logger: Logger
     var selected: SelectedMailbox?
+    /// Set from the first NOTIFY on.
+    var notifications: Notifications?
     var tls: TLSHandshakeCompleted?
     /// The trace id of the command in hand.
     var transaction = TransactionID.next()
@@ -36,6 +38,8 @@ actor Session {
     /// What the client surely knows of the answers to its APPENDs.
     var knowledge: ClientKnowledge
     private var end: ConnectionEndObserver
+    /// FETCH responses are being written, in pieces.
+    var isAnsweringFetch = false
     /// What the session ends with once the command in hand is answered.
     var farewell: StatusResponse?
 
@@ -96,6 +100,7 @@ actor Session {
             logger.error("session failed", metadata: ["error": "\(error)"])
         }
         unselect()
+        endNotifications()
         machine.ended()
         await close()
     }
@@ -263,20 +268,31 @@ actor Session {
     /// Gives the parser what came, or waits for it. Everything written so far goes out first.
     func moreInput() async throws {
         flush()
-        if input.readableBytes == 0 {
+        let end = NIODeadline.now() + TimeAmount(machine.patience)
+        var isUpToDate = true
+        while input.readableBytes == 0 {
             try await writable()
+            let isBetweenCommands = machine.waiting == .command
             var interest: Wakeups = [.input, .ended, .gone, .interrupted]
-            if machine.waiting == .command { interest.insert(.draining) }
-            let woken = await wait(for: interest, within: machine.patience)
+            if isBetweenCommands { interest.insert(.draining) }
+            if isBetweenCommands, parser.bufferedOctets == 0 { interest.formUnion(awaitedNotifications) }
+            let woken = await wait(for: interest, within: patience(until: end, isUpToDate: isUpToDate))
             try Task.checkGone(woken)
-            if input.readableBytes == 0 {
-                if woken.contains(.interrupted) { throw CancellationError() }
-                if woken.contains(.draining) { throw SessionEnd.bye(Self.stopping) }
-                if woken.contains(.timedOut) { throw SessionEnd.bye(StatusResponse(.bye, nil, "Silent for too long")) }
-                if woken.contains(.ended) { throw SessionEnd.clientGone }
-            }
+            if input.readableBytes > 0 { break }
+            if woken.contains(.interrupted) { throw CancellationError() }
+            if woken.contains(.draining) { throw SessionEnd.bye(Self.stopping) }
+            if woken.contains(.ended) { throw SessionEnd.clientGone }
+            if end <= .now() { throw SessionEnd.bye(StatusResponse(.bye, nil, "Silent for too long")) }
+            isUpToDate = try await tellNotifications()
+            flush()
         }
         feedParser()
+    }
+
+    /// What storage could not tell is asked again soon.
+    func patience(until end: NIODeadline, isUpToDate: Bool) -> Duration {
+        let remaining = Duration(end - .now())
+        return isUpToDate ? remaining : min(remaining, .seconds(1))
     }
 
     /// Gives the parser what came.

@@ -45,6 +45,10 @@ struct SessionMachine: Sendable {
     /// RFC 9051, 6.3.1: the client understands IMAP4rev2.
     private(set) var isRevision2 = false
     private(set) var utf8IsEnabled = false
+    /// RFC 7162, 3.1: FETCH responses that the client did not ask for carry UID and MODSEQ.
+    private(set) var tellsModificationSequences = false
+    /// RFC 7162, 3.2.3: the client enabled QRESYNC, so that VANISHED tells it what EXPUNGE told.
+    private(set) var tellsVanished = false
     private(set) var isDraining = false
     private var badCommands = 0
     private var loginFailures = 0
@@ -132,6 +136,15 @@ struct SessionMachine: Sendable {
         utf8IsEnabled = utf8IsEnabled || utf8
     }
 
+    /// A command came that shows that the client understands modification sequences (RFC 7162, 3.1); returns whether it
+    /// is the first.
+    mutating func modificationSequencesWanted() -> Bool {
+        defer { tellsModificationSequences = true }
+        return !tellsModificationSequences
+    }
+
+    mutating func vanishedEnabled() { tellsVanished = true }
+
     mutating func handshakeBegan() { waiting = .tlsHandshake }
 
     /// The connection is encrypted from here on; what was said before counts for nothing (RFC 9051, 6.2.1).
@@ -168,7 +181,7 @@ struct SessionMachine: Sendable {
             }
             return nil
         case .enable, .select, .examine, .create, .delete, .rename, .subscribe, .unsubscribe, .list, .lsub,
-            .namespace, .status, .idle:
+            .namespace, .status, .idle, .notify:
             return identity == nil ? StatusResponse(.bad, nil, "Log in first") : nil
         case .check, .close, .unselect, .expunge, .uidExpunge, .search, .fetch, .store, .copy, .move:
             switch phase {

@@ -29,7 +29,8 @@ struct SessionServices: Sendable {
         self.tls = tls
         self.logger = logger
         self.version = version
-        self.mailboxes = MailboxRegistry(store: store, timeout: limits.peerTimeout, events: events)
+        self.mailboxes = MailboxRegistry(
+            store: store, timeout: limits.peerTimeout, events: events, restingLimit: limits.restingMessages)
         self.mechanisms = MechanismCatalogue(sasl: sasl)
     }
 }

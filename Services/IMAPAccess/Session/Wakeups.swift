@@ -26,6 +26,9 @@ struct Wakeups: OptionSet, Sendable {
     /// The connection is there: a session may begin before its channel does.
     static let opened = Wakeups(rawValue: 512)
 
+    /// Mailboxes that are not selected have changed.
+    static let notified = Wakeups(rawValue: 1024)
+
     static let lasting: Wakeups = [.ended, .draining, .gone]
 }
 

@@ -31,8 +31,8 @@ public enum Command: Hashable, Sendable {
 
     // Authenticated (RFC 9051, 6.3).
     case enable([Capability])
-    case select(MailboxName)
-    case examine(MailboxName)
+    case select(SelectCommand)
+    case examine(SelectCommand)
     case create(CreateCommand)
     case delete(MailboxName)
     case rename(from: MailboxName, to: MailboxName)
@@ -44,6 +44,7 @@ public enum Command: Hashable, Sendable {
     case namespace
     case status(StatusCommand)
     case idle
+    case notify(NotifyCommand)
 
     // Selected (RFC 9051, 6.4).
     /// IMAP4rev1 only (RFC 3501, 6.4.1).
@@ -82,6 +83,7 @@ public enum Command: Hashable, Sendable {
         case .namespace: "NAMESPACE"
         case .status: "STATUS"
         case .idle: "IDLE"
+        case .notify: "NOTIFY"
         case .check: "CHECK"
         case .close: "CLOSE"
         case .unselect: "UNSELECT"

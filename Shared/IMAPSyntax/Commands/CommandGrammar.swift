@@ -14,8 +14,8 @@ enum CommandGrammar {
         "AUTHENTICATE": { cursor throws(SyntaxError) in .authenticate(try AuthenticateCommand.parse(&cursor)) },
         "LOGIN": { cursor throws(SyntaxError) in .login(try LoginCommand.parse(&cursor)) },
         "ENABLE": { cursor throws(SyntaxError) in .enable(try capabilities(&cursor)) },
-        "SELECT": { cursor throws(SyntaxError) in .select(try mailbox(&cursor)) },
-        "EXAMINE": { cursor throws(SyntaxError) in .examine(try mailbox(&cursor)) },
+        "SELECT": { cursor throws(SyntaxError) in .select(try SelectCommand.parse(&cursor)) },
+        "EXAMINE": { cursor throws(SyntaxError) in .examine(try SelectCommand.parse(&cursor)) },
         "CREATE": { cursor throws(SyntaxError) in .create(try CreateCommand.parse(&cursor)) },
         "DELETE": { cursor throws(SyntaxError) in .delete(try mailbox(&cursor)) },
         "RENAME": { cursor throws(SyntaxError) in
@@ -32,6 +32,7 @@ enum CommandGrammar {
         "NAMESPACE": { _ throws(SyntaxError) in .namespace },
         "STATUS": { cursor throws(SyntaxError) in .status(try StatusCommand.parse(&cursor)) },
         "IDLE": { _ throws(SyntaxError) in .idle },
+        "NOTIFY": { cursor throws(SyntaxError) in .notify(try NotifyCommand.parse(&cursor)) },
         "CHECK": { _ throws(SyntaxError) in .check },
         "CLOSE": { _ throws(SyntaxError) in .close },
         "UNSELECT": { _ throws(SyntaxError) in .unselect },
@@ -125,8 +126,8 @@ extension Command {
                 writer.space()
                 writer.text(capability.name)
             }
-        case .select(let mailbox), .examine(let mailbox), .delete(let mailbox), .subscribe(let mailbox),
-            .unsubscribe(let mailbox):
+        case .select(let arguments), .examine(let arguments): arguments.write(to: &writer)
+        case .delete(let mailbox), .subscribe(let mailbox), .unsubscribe(let mailbox):
             writer.space()
             writer.mailbox(mailbox)
         case .create(let arguments): arguments.write(to: &writer)
@@ -142,6 +143,7 @@ extension Command {
             writer.space()
             writer.pattern(pattern)
         case .status(let arguments): arguments.write(to: &writer)
+        case .notify(let arguments): arguments.write(to: &writer)
         case .uidExpunge(let messages):
             writer.space()
             writer.messageSet(messages)

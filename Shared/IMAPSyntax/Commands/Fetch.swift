@@ -6,12 +6,21 @@ public struct FetchCommand: Hashable, Sendable {
     public var messages: MessageSet
     /// What of them, in the client's order; macros are replaced by what they stand for.
     public var attributes: [FetchAttribute]
+    /// CHANGEDSINCE: only of messages whose modification sequence is greater (RFC 7162, 3.1.4.1).
+    public var changedSince: UInt64?
+    /// VANISHED: also which of the messages have been expunged since; only with UID and CHANGEDSINCE (RFC 7162, 3.2.6).
+    public var wantsVanished: Bool
 
     /// The arguments of FETCH.
-    public init(numbering: Numbering, messages: MessageSet, attributes: [FetchAttribute]) {
+    public init(
+        numbering: Numbering, messages: MessageSet, attributes: [FetchAttribute], changedSince: UInt64? = nil,
+        wantsVanished: Bool = false
+    ) {
         self.numbering = numbering
         self.messages = messages
         self.attributes = attributes
+        self.changedSince = changedSince
+        self.wantsVanished = wantsVanished
     }
 }
 
@@ -34,6 +43,8 @@ public enum FetchAttribute: Hashable, Sendable {
     case section(BodySection, peek: Bool, partial: PartialRange?)
     case binary(part: [UInt32], peek: Bool, partial: PartialRange?)
     case binarySize(part: [UInt32])
+    /// `MODSEQ` (RFC 7162, 3.1.4.2).
+    case modificationSequence
 
     /// The macro ALL (RFC 9051, 6.4.5).
     public static let all: [FetchAttribute] = [.flags, .internalDate, .rfc822Size, .envelope]
@@ -47,7 +58,8 @@ public enum FetchAttribute: Hashable, Sendable {
         switch self {
         case .rfc822, .rfc822Text: true
         case .section(_, let peek, _), .binary(_, let peek, _): !peek
-        case .envelope, .flags, .internalDate, .uid, .rfc822Header, .rfc822Size, .body, .bodyStructure, .binarySize:
+        case .envelope, .flags, .internalDate, .uid, .rfc822Header, .rfc822Size, .body, .bodyStructure, .binarySize,
+            .modificationSequence:
             false
         }
     }
@@ -58,7 +70,27 @@ extension FetchCommand {
         try cursor.space()
         let messages = try cursor.messageSet()
         try cursor.space()
-        return FetchCommand(numbering: numbering, messages: messages, attributes: try attributes(&cursor))
+        var command = FetchCommand(numbering: numbering, messages: messages, attributes: try attributes(&cursor))
+        if cursor.skip(0x20) { try command.modifiers(&cursor) }
+        return command
+    }
+
+    /// `"(" fetch-modifier *(SP fetch-modifier) ")"` (RFC 4466, 2.4)
+    private mutating func modifiers(_ cursor: inout ByteCursor) throws(SyntaxError) {
+        let start = cursor.position
+        _ = try cursor.list { cursor throws(SyntaxError) in
+            let start = cursor.position
+            switch try cursor.word("a modifier of FETCH") {
+            case "CHANGEDSINCE" where changedSince == nil:
+                try cursor.space()
+                changedSince = try cursor.modificationSequence()
+            case "VANISHED" where numbering == .uids && !wantsVanished: wantsVanished = true
+            default: throw cursor.failure("CHANGEDSINCE or, with UID, VANISHED, each once", at: start)
+            }
+        }
+        guard changedSince != nil || !wantsVanished else {
+            throw cursor.failure("CHANGEDSINCE together with VANISHED", at: start)
+        }
     }
 
     private static func attributes(_ cursor: inout ByteCursor) throws(SyntaxError) -> [FetchAttribute] {
@@ -80,6 +112,10 @@ extension FetchCommand {
         } else {
             writer.list(attributes) { writer, attribute in attribute.write(to: &writer) }
         }
+        guard let changedSince else { return }
+        writer.text(" (CHANGEDSINCE ")
+        writer.number(changedSince)
+        writer.text(wantsVanished ? " VANISHED)" as StaticString : ")")
     }
 }
 
@@ -102,6 +138,7 @@ extension FetchAttribute {
         case "BINARY": return try binary(&cursor, peek: false)
         case "BINARY.PEEK": return try binary(&cursor, peek: true)
         case "BINARY.SIZE": return .binarySize(part: try cursor.binarySection())
+        case "MODSEQ": return .modificationSequence
         default: throw cursor.failure("a fetch attribute", at: start)
         }
     }
@@ -137,6 +174,7 @@ extension FetchAttribute {
         case .binarySize(let part):
             writer.text("BINARY.SIZE")
             writer.binarySection(part)
+        case .modificationSequence: writer.text("MODSEQ")
         }
     }
 }

@@ -50,6 +50,9 @@ public indirect enum SearchKey: Hashable, Sendable {
     case text(ByteBuffer)
     /// BEFORE, ON, SINCE and their SENT forms.
     case date(SearchDate, DateComparison, CalendarDate)
+    /// MODSEQ: the modification sequence is not less. The entry is for servers that count each flag's changes by
+    /// themselves (RFC 7162, 3.1.5).
+    case modificationSequence(UInt64, entry: SearchEntry?)
     case larger(UInt64)
     case smaller(UInt64)
     case sequence(MessageSet)
@@ -58,6 +61,43 @@ public indirect enum SearchKey: Hashable, Sendable {
     case or(SearchKey, SearchKey)
     /// A list in parentheses: all of them.
     case and([SearchKey])
+}
+
+extension SearchKey {
+    /// Whether this key, or one within it, is such a one.
+    public func contains(where isSuch: (SearchKey) -> Bool) -> Bool {
+        if isSuch(self) { return true }
+        switch self {
+        case .not(let key): return key.contains(where: isSuch)
+        case .or(let first, let second): return first.contains(where: isSuch) || second.contains(where: isSuch)
+        case .and(let keys): return keys.contains { $0.contains(where: isSuch) }
+        case .all, .flag, .notFlag, .new, .field, .header, .body, .text, .date, .modificationSequence, .larger,
+            .smaller,
+            .sequence, .uid:
+            return false
+        }
+    }
+}
+
+/// What of a message's metadata MODSEQ is about (RFC 7162, 7: `search-modseq-ext`).
+public struct SearchEntry: Hashable, Sendable {
+    /// `/flags/` and a flag.
+    public var name: String
+    /// Whose changes count.
+    public var kind: Kind
+
+    /// Whose changes count (RFC 7162, 7: `entry-type-req`).
+    public enum Kind: String, Hashable, Sendable, CaseIterable {
+        case shared = "SHARED"
+        case `private` = "PRIV"
+        case all = "ALL"
+    }
+
+    /// An entry.
+    public init(name: String, kind: Kind) {
+        self.name = name
+        self.kind = kind
+    }
 }
 
 /// A header field with a search key of its own.

@@ -89,6 +89,9 @@ struct SearchKeyGrammar {
             try cursor.space()
             let name = try cursor.astringText("a field name")
             return .header(name, try string(&cursor))
+        case "MODSEQ":
+            try cursor.space()
+            return try modificationSequence(&cursor)
         case "LARGER", "SMALLER":
             try cursor.space()
             let size = try cursor.number64("a size")
@@ -106,6 +109,22 @@ struct SearchKeyGrammar {
     private func string(_ cursor: inout ByteCursor) throws(SyntaxError) -> ByteBuffer {
         try cursor.space()
         return try cursor.astring("a string to search")
+    }
+
+    /// `[entry-name SP entry-type-req SP] mod-sequence-valzer`
+    private func modificationSequence(_ cursor: inout ByteCursor) throws(SyntaxError) -> SearchKey {
+        guard cursor.isNext(UInt8(ascii: "\"")) else {
+            return .modificationSequence(try cursor.modificationSequence(), entry: nil)
+        }
+        let name = try cursor.astringText("the name of an entry")
+        try cursor.space()
+        let start = cursor.position
+        guard let kind = SearchEntry.Kind(rawValue: try cursor.word("all, priv or shared")) else {
+            throw cursor.failure("all, priv or shared", at: start)
+        }
+        try cursor.space()
+        return .modificationSequence(
+            try cursor.modificationSequence(), entry: SearchEntry(name: name, kind: kind))
     }
 
     private func date(_ cursor: inout ByteCursor) throws(SyntaxError) -> CalendarDate {
@@ -161,6 +180,13 @@ extension SearchKey {
             writer.text(comparison.rawValue)
             writer.space()
             writer.date(date)
+        case .modificationSequence(let value, let entry):
+            writer.text("MODSEQ ")
+            if let entry {
+                writer.string(entry.name)
+                writer.text(" \(entry.kind.rawValue.lowercased()) ")
+            }
+            writer.number(value)
         case .larger(let size):
             writer.text("LARGER ")
             writer.number(size)

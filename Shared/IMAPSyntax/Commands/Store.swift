@@ -10,16 +10,20 @@ public struct StoreCommand: Hashable, Sendable {
     public var isSilent: Bool
     /// The flags; may be empty, to remove all.
     public var flags: [Flag]
+    /// UNCHANGEDSINCE: only of messages whose modification sequence is not greater (RFC 7162, 3.1.3).
+    public var unchangedSince: UInt64?
 
     /// The arguments of STORE.
     public init(
-        numbering: Numbering, messages: MessageSet, operation: StoreOperation, isSilent: Bool = false, flags: [Flag]
+        numbering: Numbering, messages: MessageSet, operation: StoreOperation, isSilent: Bool = false, flags: [Flag],
+        unchangedSince: UInt64? = nil
     ) {
         self.numbering = numbering
         self.messages = messages
         self.operation = operation
         self.isSilent = isSilent
         self.flags = flags
+        self.unchangedSince = unchangedSince
     }
 }
 
@@ -52,6 +56,7 @@ extension StoreCommand {
         try cursor.space()
         let messages = try cursor.messageSet()
         try cursor.space()
+        let unchangedSince = try modifiers(&cursor)
         let operation: StoreOperation
         if cursor.skip(UInt8(ascii: "+")) {
             operation = .add
@@ -63,7 +68,18 @@ extension StoreCommand {
         try cursor.space()
         return StoreCommand(
             numbering: numbering, messages: messages, operation: operation, isSilent: isSilent,
-            flags: try flags(&cursor))
+            flags: try flags(&cursor), unchangedSince: unchangedSince)
+    }
+
+    /// `["(" store-modifier ")" SP]` (RFC 4466, 2.5): there is one, and it may stand once.
+    private static func modifiers(_ cursor: inout ByteCursor) throws(SyntaxError) -> UInt64? {
+        guard cursor.skip(UInt8(ascii: "(")) else { return nil }
+        guard cursor.skip(word: "UNCHANGEDSINCE") else { throw cursor.failure("UNCHANGEDSINCE") }
+        try cursor.space()
+        let value = try cursor.modificationSequence()
+        try cursor.closeParenthesis()
+        try cursor.space()
+        return value
     }
 
     /// `flag-list / (flag *(SP flag))`
@@ -80,6 +96,11 @@ extension StoreCommand {
     func write(to writer: inout CommandWriter) {
         writer.space()
         writer.messageSet(messages)
+        if let unchangedSince {
+            writer.text(" (UNCHANGEDSINCE ")
+            writer.number(unchangedSince)
+            writer.text(")")
+        }
         switch operation {
         case .replace: writer.text(" ")
         case .add: writer.text(" +")

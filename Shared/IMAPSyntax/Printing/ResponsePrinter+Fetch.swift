@@ -19,7 +19,9 @@ public enum FetchOctetsLabel: Hashable, Sendable {
         case .rfc822: self = .rfc822
         case .rfc822Header: self = .rfc822Header
         case .rfc822Text: self = .rfc822Text
-        case .envelope, .flags, .internalDate, .uid, .rfc822Size, .body, .bodyStructure, .binarySize: return nil
+        case .envelope, .flags, .internalDate, .uid, .rfc822Size, .body, .bodyStructure, .binarySize,
+            .modificationSequence:
+            return nil
         }
     }
 }

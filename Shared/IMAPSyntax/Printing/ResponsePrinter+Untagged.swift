@@ -20,11 +20,13 @@ extension ResponsePrinter {
             text("* FLAGS ")
             self.flags(flags)
             endOfLine()
-        case .search(let numbers): search(numbers)
+        case .search(let numbers, let modificationSequence):
+            search(numbers, modificationSequence: modificationSequence)
         case .eSearch(let response): eSearch(response)
         case .exists(let count): exists(count)
         case .recent(let count): recent(count)
         case .expunge(let number): expunge(number)
+        case .vanished(let uids, let earlier): vanished(uids, earlier: earlier)
         case .fetch(let number, let data):
             beginFetch(number)
             for datum in data { fetch(datum) }
@@ -111,13 +113,25 @@ extension ResponsePrinter {
         endOfLine()
     }
 
-    /// `* SEARCH 2 3 6`, IMAP4rev1 (RFC 3501, 7.2.5).
-    public mutating func search(_ numbers: some Sequence<UInt32>) {
+    /// `* SEARCH 2 3 6`, IMAP4rev1 (RFC 3501, 7.2.5), or `* SEARCH 2 3 6 (MODSEQ 917)` (RFC 7162, 3.1.6).
+    public mutating func search(_ numbers: some Sequence<UInt32>, modificationSequence: UInt64? = nil) {
         text("* SEARCH")
         for number in numbers {
             space()
             self.number(number)
         }
+        if let modificationSequence {
+            text(" (MODSEQ ")
+            self.number(modificationSequence)
+            text(")")
+        }
+        endOfLine()
+    }
+
+    /// `* VANISHED 405,407:410`, or with EARLIER (RFC 7162, 3.2.10).
+    public mutating func vanished(_ uids: SequenceSet, earlier: Bool) {
+        text(earlier ? "* VANISHED (EARLIER) " as StaticString : "* VANISHED ")
+        sequenceSet(uids)
         endOfLine()
     }
 
@@ -145,6 +159,9 @@ extension ResponsePrinter {
             case .all(let set):
                 text("ALL ")
                 sequenceSet(set)
+            case .modificationSequence(let value):
+                text("MODSEQ ")
+                number(value)
             case .other(let name, let value):
                 text(name)
                 space()
@@ -170,6 +187,9 @@ extension ResponsePrinter {
             sequenceSet(source)
             space()
             sequenceSet(target)
+        case .badEvent(let events):
+            text("BADEVENT ")
+            list(events) { $0.text($1) }
         case .badCharset(let charsets):
             text("BADCHARSET")
             if !charsets.isEmpty {
@@ -179,6 +199,22 @@ extension ResponsePrinter {
         case .capability(let capabilities):
             text("CAPABILITY ")
             separated(capabilities) { $0.text($1.name) }
+        case .highestModificationSequence(let value):
+            text("HIGHESTMODSEQ ")
+            number(value)
+        case .inProgress(let tag, let done, let goal):
+            text("INPROGRESS")
+            guard tag != nil || done != nil || goal != nil else { return }
+            text(" (")
+            nilOrString(tag.map { ByteBuffer(string: $0) })
+            for number in [done, goal] {
+                space()
+                if let number { self.number(number) } else { text("NIL") }
+            }
+            text(")")
+        case .modified(let set):
+            text("MODIFIED ")
+            sequenceSet(set)
         case .permanentFlags(let flags):
             text("PERMANENTFLAGS ")
             self.flags(flags)
@@ -198,8 +234,10 @@ extension ResponsePrinter {
                 text(rest)
             }
         case .alert, .alreadyExists, .authenticationFailed, .authorizationFailed, .cannot, .clientBug, .closed,
-            .contactAdmin, .corruption, .expired, .expungeIssued, .hasChildren, .inUse, .limit, .nonExistent,
-            .noPermission, .notSaved, .overQuota, .parse, .privacyRequired, .readOnly, .readWrite, .serverBug, .tooBig,
+            .contactAdmin, .corruption, .expired, .expungeIssued, .hasChildren, .inUse, .limit,
+            .noModificationSequences, .nonExistent,
+            .noPermission, .notSaved, .notificationOverflow, .overQuota, .parse, .privacyRequired, .readOnly,
+            .readWrite, .serverBug, .tooBig,
             .tryCreate, .uidNotSticky, .unavailable, .unknownCTE, .useAttribute:
             break
         }

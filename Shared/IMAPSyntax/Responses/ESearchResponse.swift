@@ -22,6 +22,8 @@ public enum ESearchDatum: Hashable, Sendable {
     case count(UInt32)
     /// Never empty: without a match ALL is left out.
     case all(SequenceSet)
+    /// The greatest modification sequence of what was found (RFC 4731, 3.2).
+    case modificationSequence(UInt64)
     case other(String, ExtensionValue)
 }
 
@@ -48,6 +50,7 @@ extension ESearchResponse {
             case "MIN": response.data.append(.min(try cursor.nonZeroNumber()))
             case "MAX": response.data.append(.max(try cursor.nonZeroNumber()))
             case "COUNT": response.data.append(.count(try cursor.number()))
+            case "MODSEQ": response.data.append(.modificationSequence(try cursor.modificationSequence()))
             case "ALL": response.data.append(.all(try cursor.sequenceSet()))
             default: response.data.append(.other(name, try cursor.extensionValue()))
             }

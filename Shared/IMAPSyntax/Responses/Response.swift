@@ -72,13 +72,15 @@ public enum UntaggedResponse: Hashable, Sendable {
     case namespace(NamespaceResponse)
     case mailboxStatus(MailboxName, [StatusValue])
     case flags([Flag])
-    /// IMAP4rev1 (RFC 3501, 7.2.5).
-    case search([UInt32])
+    /// IMAP4rev1 (RFC 3501, 7.2.5), and when MODSEQ was searched for, the greatest of what was found (RFC 7162, 3.1.6).
+    case search([UInt32], modificationSequence: UInt64? = nil)
     case eSearch(ESearchResponse)
     case exists(UInt32)
     /// IMAP4rev1 (RFC 3501, 7.3.2).
     case recent(UInt32)
     case expunge(UInt32)
+    /// Unique identifiers that are gone; `earlier` when the client did not count them any more (RFC 7162, 3.2.10).
+    case vanished(SequenceSet, earlier: Bool)
     case fetch(UInt32, [FetchDatum])
     /// A response of an extension that is not known here: its name in upper case, and the rest of its line.
     case other(String, ByteBuffer)

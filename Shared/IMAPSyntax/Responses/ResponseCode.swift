@@ -6,6 +6,8 @@ public enum ResponseCode: Hashable, Sendable {
     case appendUID(validity: UInt32, SequenceSet)
     case authenticationFailed
     case authorizationFailed
+    /// The events that NOTIFY can tell of (RFC 5465, 3.1).
+    case badEvent([String])
     /// The charsets that are supported; may be empty.
     case badCharset([String])
     case cannot
@@ -19,11 +21,21 @@ public enum ResponseCode: Hashable, Sendable {
     case expired
     case expungeIssued
     case hasChildren
+    /// Everything of the mailbox up to this modification sequence has been told (RFC 7162, 3.1.2.1).
+    case highestModificationSequence(UInt64)
+    /// The command of this tag is still at work: how much is done, of how much (RFC 9585).
+    case inProgress(tag: String?, done: UInt32?, goal: UInt32?)
     case inUse
     case limit
+    /// The messages that a conditional STORE left alone (RFC 7162, 3.1.3).
+    case modified(SequenceSet)
     case nonExistent
+    /// The mailbox keeps no modification sequences (RFC 7162, 3.1.2.2).
+    case noModificationSequences
     case noPermission
     case notSaved
+    /// NOTIFY is not carried out any more (RFC 5465, 5.8).
+    case notificationOverflow
     case overQuota
     case parse
     case permanentFlags([Flag])
@@ -54,7 +66,8 @@ extension ResponseCode {
         "AUTHORIZATIONFAILED": .authorizationFailed, "CANNOT": .cannot, "CLIENTBUG": .clientBug, "CLOSED": .closed,
         "CONTACTADMIN": .contactAdmin, "CORRUPTION": .corruption, "EXPIRED": .expired,
         "EXPUNGEISSUED": .expungeIssued, "HASCHILDREN": .hasChildren, "INUSE": .inUse, "LIMIT": .limit,
-        "NONEXISTENT": .nonExistent, "NOPERM": .noPermission, "NOTSAVED": .notSaved, "OVERQUOTA": .overQuota,
+        "NOMODSEQ": .noModificationSequences, "NONEXISTENT": .nonExistent, "NOPERM": .noPermission,
+        "NOTSAVED": .notSaved, "NOTIFICATIONOVERFLOW": .notificationOverflow, "OVERQUOTA": .overQuota,
         "PARSE": .parse, "PRIVACYREQUIRED": .privacyRequired, "READ-ONLY": .readOnly, "READ-WRITE": .readWrite,
         "SERVERBUG": .serverBug, "TOOBIG": .tooBig, "TRYCREATE": .tryCreate, "UIDNOTSTICKY": .uidNotSticky,
         "UNAVAILABLE": .unavailable, "UNKNOWN-CTE": .unknownCTE, "USEATTR": .useAttribute,
@@ -87,6 +100,9 @@ extension ResponseCode {
             let source = try cursor.sequenceSet()
             try cursor.space()
             return .copyUID(validity: validity, source: source, target: try cursor.sequenceSet())
+        case "BADEVENT":
+            try cursor.space()
+            return .badEvent(try cursor.list { cursor throws(SyntaxError) in try cursor.atom("an event") })
         case "BADCHARSET":
             guard cursor.skip(0x20) else { return .badCharset([]) }
             return .badCharset(try cursor.list { cursor throws(SyntaxError) in try cursor.astringText() })
@@ -94,6 +110,22 @@ extension ResponseCode {
             var capabilities: [Capability] = []
             while cursor.skip(0x20) { capabilities.append(try cursor.capability()) }
             return .capability(capabilities)
+        case "HIGHESTMODSEQ":
+            try cursor.space()
+            return .highestModificationSequence(try cursor.modificationSequence())
+        case "INPROGRESS":
+            guard cursor.skip(0x20) else { return .inProgress(tag: nil, done: nil, goal: nil) }
+            try cursor.openParenthesis()
+            let tag = try cursor.nilOrString().map { String(buffer: $0) }
+            try cursor.space()
+            let done = try cursor.nilOrNumber()
+            try cursor.space()
+            let goal = try cursor.nilOrNumber()
+            try cursor.closeParenthesis()
+            return .inProgress(tag: tag, done: done, goal: goal)
+        case "MODIFIED":
+            try cursor.space()
+            return .modified(try cursor.sequenceSet())
         case "PERMANENTFLAGS":
             try cursor.space()
             return .permanentFlags(try cursor.flagList())
@@ -112,6 +144,11 @@ extension ResponseCode {
 }
 
 extension ByteCursor {
+    /// `number / nil`
+    fileprivate mutating func nilOrNumber() throws(SyntaxError) -> UInt32? {
+        skip(word: "NIL") ? nil : try number()
+    }
+
     /// What stands before the `]` that ends a code.
     mutating func codeText() -> String {
         let start = position

@@ -77,8 +77,27 @@ enum ResponseGrammar {
             return .flags(try cursor.flagList())
         case "SEARCH":
             var numbers: [UInt32] = []
-            while cursor.skip(0x20), !cursor.isAtEndOfLine { numbers.append(try cursor.nonZeroNumber()) }
-            return .search(numbers)
+            var modificationSequence: UInt64?
+            while cursor.skip(0x20), !cursor.isAtEndOfLine {
+                if cursor.skip(UInt8(ascii: "(")) {
+                    guard cursor.skip(word: "MODSEQ") else { throw cursor.failure("MODSEQ") }
+                    try cursor.space()
+                    modificationSequence = try cursor.modificationSequence()
+                    try cursor.closeParenthesis()
+                    break
+                }
+                numbers.append(try cursor.nonZeroNumber())
+            }
+            return .search(numbers, modificationSequence: modificationSequence)
+        case "VANISHED":
+            try cursor.space()
+            let isEarlier = cursor.skip(UInt8(ascii: "("))
+            if isEarlier {
+                guard cursor.skip(word: "EARLIER") else { throw cursor.failure("EARLIER") }
+                try cursor.closeParenthesis()
+                try cursor.space()
+            }
+            return .vanished(try cursor.knownUIDs(), earlier: isEarlier)
         case "ESEARCH": return .eSearch(try ESearchResponse.parse(&cursor))
         default: return .other(name, cursor.restOfResponse())
         }

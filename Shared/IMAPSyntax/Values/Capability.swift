@@ -55,6 +55,8 @@ public struct Capability: Sendable, Hashable, CustomStringConvertible, Expressib
     public static let searchRes: Capability = "SEARCHRES"
     /// RFC 5258
     public static let listExtended: Capability = "LIST-EXTENDED"
+    /// RFC 5465
+    public static let notify: Capability = "NOTIFY"
     /// RFC 5819
     public static let listStatus: Capability = "LIST-STATUS"
     /// RFC 6154
@@ -65,10 +67,16 @@ public struct Capability: Sendable, Hashable, CustomStringConvertible, Expressib
     public static let move: Capability = "MOVE"
     /// RFC 6855
     public static let utf8Accept: Capability = "UTF8=ACCEPT"
+    /// RFC 7162
+    public static let condStore: Capability = "CONDSTORE"
+    /// RFC 7162
+    public static let qResync: Capability = "QRESYNC"
     /// RFC 7888
     public static let literalPlus: Capability = "LITERAL+"
     /// RFC 7888
     public static let literalMinus: Capability = "LITERAL-"
+    /// RFC 9585
+    public static let inProgress: Capability = "INPROGRESS"
     /// RFC 8438
     public static let statusSize: Capability = "STATUS=SIZE"
 }

@@ -1,4 +1,4 @@
-/// What STATUS asks about a mailbox (RFC 9051, 6.3.11; RFC 3501, 6.3.10; RFC 8438).
+/// What STATUS asks about a mailbox (RFC 9051, 6.3.11; RFC 3501, 6.3.10; RFC 8438; RFC 7162).
 public enum StatusItem: String, Hashable, Sendable, CaseIterable {
     case messages = "MESSAGES"
     /// IMAP4rev1 only.
@@ -8,4 +8,6 @@ public enum StatusItem: String, Hashable, Sendable, CaseIterable {
     case unseen = "UNSEEN"
     case deleted = "DELETED"
     case size = "SIZE"
+    /// RFC 7162, 3.1.7.
+    case highestModificationSequence = "HIGHESTMODSEQ"
 }

@@ -19,6 +19,8 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         /// The largest message that was taken; beyond it OVERQUOTA.
         package var quota = Int.max
         package var calls: [String: Int] = [:]
+        /// From where on the last caller of `view` knew nothing.
+        package var lastChangedSince: UInt64 = 0
         package var octetsInFlight = 0
         package var abandonedUploads = 0
         /// Who appended, one message after another.
@@ -29,6 +31,8 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
     }
 
     package let state = Mutex(State())
+    /// Copies that wait until they are let go; nil while none has to.
+    private let held = Mutex<[CheckedContinuation<Void, Never>]?>(nil)
     /// Told of each change, after it.
     package let changed = Mutex<(@Sendable (MailboxChanged) -> Void)?>(nil)
     package static let accountID: Int64 = 7
@@ -102,8 +106,9 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         try call("createMailbox") { state in
             var reply = MailboxReply()
             reply.outcome = state.index(of: request.name) == nil ? .done : .alreadyExists
-            if reply.outcome == .done { reply.mailbox = state.make(request.name, request.specialUse).described }
-            return (reply, nil)
+            guard reply.outcome == .done else { return (reply, nil) }
+            reply.mailbox = state.make(request.name, request.specialUse).described
+            return (reply, .mailboxesChanged)
         }
     }
 
@@ -121,7 +126,7 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
             if state.mailboxes[index].subscribed { state.subscribedWithoutMailbox.insert(request.name) }
             state.mailboxes.remove(at: index)
             reply.outcome = .done
-            return (reply, nil)
+            return (reply, .mailboxesChanged)
         }
     }
 
@@ -150,7 +155,7 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
                     request.to + state.mailboxes[other].name.dropFirst(request.from.count)
             }
             state.mailboxes[index].name = request.to
-            return (reply, nil)
+            return (reply, .mailboxesChanged)
         }
     }
 
@@ -165,12 +170,13 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
             }
             var reply = MailboxReply()
             reply.outcome = .done
-            return (reply, nil)
+            return (reply, .mailboxesChanged)
         }
     }
 
     package func view(_ request: ViewRequest, _ context: CallContext) async throws -> ReplyStream<ViewItem> {
         try call("view") { state in
+            state.lastChangedSince = request.changedSince
             let index: Int? =
                 switch request.which {
                 case .mailboxID(let id): state.mailboxes.firstIndex { $0.id == id }
@@ -279,6 +285,10 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
                     case .remove: message.flags & ~bits
                     case .replace, .unspecified, .UNRECOGNIZED: bits
                     }
+                guard request.unchangedSince == 0 || message.modseq <= request.unchangedSince else {
+                    reply.modifiedUids.append(message.uid)
+                    continue
+                }
                 guard flags != message.flags else { continue }
                 touched = true
                 state.mailboxes[index].messages[position].flags = flags
@@ -293,7 +303,30 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         }
     }
 
+    /// From now on copies wait.
+    package func holdCopies() { held.withLock { $0 = $0 ?? [] } }
+
+    /// Those that wait go on, and no other has to.
+    package func releaseCopies() {
+        let waiting = held.withLock { held in
+            defer { held = nil }
+            return held ?? []
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+
+    private func passCopies() async {
+        await withCheckedContinuation { continuation in
+            let waits = held.withLock { held in
+                held?.append(continuation)
+                return held != nil
+            }
+            if !waits { continuation.resume() }
+        }
+    }
+
     package func copy(_ request: CopyRequest, _ context: CallContext) async throws -> CopyReply {
+        await passCopies()
         let (reply, changes) = try state.withLock { state -> (CopyReply, [MailboxChanged]) in
             state.calls["copy", default: 0] += 1
             if let fault = state.fault { throw fault }
@@ -409,4 +442,14 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         }
         return SettleReply()
     }
+}
+
+extension MailboxChanged {
+    /// Mailboxes were made, deleted, renamed or subscribed.
+    fileprivate static let mailboxesChanged: MailboxChanged = {
+        var change = MailboxChanged()
+        change.accountID = MemoryStore.accountID
+        change.hierarchy = true
+        return change
+    }()
 }

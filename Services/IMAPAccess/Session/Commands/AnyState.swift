@@ -17,6 +17,7 @@ extension Session {
             capabilities += [
                 .idle, .namespace, .unselect, .uidPlus, .move, .eSearch, .searchRes, .children, .listExtended,
                 .listStatus, .specialUse, .createSpecialUse, .binary, .statusSize,
+                .condStore, .qResync, .notify, .inProgress,
             ]
         }
         return capabilities
@@ -60,7 +61,14 @@ extension Session {
             machine.enabled(revision2: true, utf8: true)
             parser.encoding = .utf8
         }
+        if capabilities.contains(.qResync) {
+            if !machine.tellsVanished { enabled.append(.qResync) }
+            machine.vanishedEnabled()
+        }
+        let wantsModificationSequences = capabilities.contains(.condStore)
+        if wantsModificationSequences, !machine.tellsModificationSequences { enabled.append(.condStore) }
         printer.untagged(.enabled(enabled))
+        if wantsModificationSequences || machine.tellsVanished { beginModificationSequences() }
         if machine.utf8IsEnabled { printer.encoding = .utf8 }
         return .ok("ENABLE completed")
     }

@@ -162,7 +162,11 @@ extension Session {
         case .stored:
             if reply.hasReceipt { knowledge.replied([reply.receipt]) }
             // Into the selected mailbox: the client is told at once (RFC 9051, 6.3.12).
-            if selected?.view.mailboxID == reply.mailboxID { try? await refreshSelected() }
+            notifications?.told?.stored([reply.uid], in: reply.mailboxID)
+            if selected?.view.mailboxID == reply.mailboxID {
+                selected?.ownArrivals.insert(reply.uid)
+                try? await refreshSelected()
+            }
             guard let uid = SequenceNumber(reply.uid) else { return .ok("APPEND completed") }
             let code = ResponseCode.appendUID(
                 validity: reply.uidValidity, SequenceSet(SequenceRange(uid)))

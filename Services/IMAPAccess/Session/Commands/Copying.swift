@@ -24,7 +24,9 @@ extension Session {
             } else {
                 nil
             }
+        notifications?.told?.stored(reply.targetUids, in: reply.toMailboxID)
         if reply.toMailboxID == selected.view.mailboxID {
+            self.selected?.ownArrivals.formUnion(reply.targetUids)
             try await refreshSelected()
         } else if move,
             await selected.membership.mailbox.apply(expunged: reply.sourceUids, modseq: reply.sourceModseq)
@@ -36,7 +38,15 @@ extension Session {
         services.mailboxes.notify(except: selected.membership)
         // Before the EXPUNGE responses, so that the client knows where its messages went (RFC 6851, 4.3).
         if let code { printer.untagged(StatusResponse(.ok, code, "Moved")) }
-        return .ok("MOVE completed")
+        return try await expunged("MOVE completed")
+    }
+
+    /// The end of a command that removed messages: who resynchronises learns up to where it has been told everything
+    /// (RFC 7162, 3.2.7).
+    private func expunged(_ text: String) async throws -> CommandOutcome {
+        let isTold = try await synchronise(.full, events: selectedEvents ?? .all)
+        guard machine.tellsVanished, isTold, let view = selected?.view else { return .ok(text) }
+        return .ok(text, .highestModificationSequence(view.toldModificationSequence), synchronising: .none)
     }
 
     /// EXPUNGE, and UID EXPUNGE of those among `messages`.
@@ -57,6 +67,7 @@ extension Session {
                 try await refreshSelected()
             }
             services.mailboxes.notify(except: selected.membership)
+            return try await expunged("\(name) completed")
         }
         return .ok("\(name) completed")
     }

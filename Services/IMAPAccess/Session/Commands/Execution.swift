@@ -12,6 +12,8 @@ extension Session {
             SessionMetrics.count(tagged.command.name, status.condition)
             if status.condition == .bad { try accept(machine.badCommandArrived()) }
         case .run:
+            let progress = tellProgress(of: tagged)
+            defer { progress?.cancel() }
             try await complete(tagged.tag, tagged.command.name) { session in
                 try await session.perform(tagged.command, tag: tagged.tag)
             }
@@ -42,6 +44,7 @@ extension Session {
         }
         if case .answer(let status, let synchronisation) = outcome {
             try await synchronise(synchronisation)
+            reportExpungesHeldBack()
             printer.tagged(tag, status)
             SessionMetrics.count(name, status.condition)
             logger.debug(
@@ -66,8 +69,8 @@ extension Session {
         case .authenticate(let arguments): try await authenticate(arguments)
         case .login(let arguments): try await login(arguments)
         case .enable(let capabilities): enable(capabilities)
-        case .select(let name): try await select(name, readOnly: false)
-        case .examine(let name): try await select(name, readOnly: true)
+        case .select(let arguments): try await select(arguments, readOnly: false)
+        case .examine(let arguments): try await select(arguments, readOnly: true)
         case .create(let arguments): try await create(arguments)
         case .delete(let name): try await delete(name)
         case .rename(let from, let to): try await rename(from, to)
@@ -78,6 +81,7 @@ extension Session {
         case .namespace: namespace()
         case .status(let arguments): try await status(arguments)
         case .idle: try await idle()
+        case .notify(let command): try await notify(command)
         case .check: try await noop("CHECK completed")
         case .close: try await closeMailbox()
         case .unselect: unselectMailbox()

@@ -4,36 +4,26 @@ import MailMessage
 import Messaging
 import NIOCore
 
-/// FETCH (RFC 9051, 6.4.5; RFC 3501, 6.4.5; RFC 3516). ENVELOPE, BODY and BODYSTRUCTURE are copied as storage keeps them;
-/// small messages are asked for ahead of the one that is written out, large ones stream through.
+/// FETCH (RFC 9051, 6.4.5; RFC 3501, 6.4.5; RFC 3516). Flags, dates and sizes come from the view; ENVELOPE, BODY and
+/// BODYSTRUCTURE are copied as storage keeps them.
 extension Session {
-    /// What is not answered with data.
-    private struct Shortfall {
-        var someAreGone = false
-        var someCannotBeDecoded = false
-    }
-
-    /// One message of the command in hand.
-    private struct Target {
-        var position: Int
-        var row: MessageRow
-        /// FLAGS are told because this command changed them.
-        var seenIsNew: Bool
-    }
-
     func fetch(_ arguments: FetchCommand) async throws -> CommandOutcome {
         let plan = FetchPlan(arguments)
-        let positions = try positions(of: arguments.messages, by: arguments.numbering)
+        if arguments.wantsVanished, !machine.tellsVanished {
+            throw Refusal(.bad, nil, "ENABLE QRESYNC goes before VANISHED")
+        }
+        var positions = try positions(of: arguments.messages, by: arguments.numbering)
+        if plan.attributes.contains(.modificationSequence) { beginModificationSequences() }
+        if let since = arguments.changedSince {
+            if arguments.wantsVanished { try await reportVanished(arguments.messages, since: since) }
+            positions = changed(positions, since: since)
+        }
         let synchronisation = Synchronisation(after: arguments.numbering)
         guard let selected, !positions.isEmpty else { return .ok("FETCH completed", synchronising: synchronisation) }
         let newlySeen =
             plan.setsSeen && !selected.view.readOnly ? try await markSeen(positions, plan) : []
-        var shortfall = Shortfall()
-        switch (plan.octets, plan.needsItems) {
-        case (.none, false): try await fetchFromView(plan, positions)
-        case (.none, true), (.headers, _): try await fetchItems(plan, positions, newlySeen, &shortfall)
-        case (.ranges, _): try await fetchRanges(plan, positions, newlySeen, &shortfall)
-        }
+        var shortfall = FetchShortfall()
+        try await answer(plan, positions, newlySeen, &shortfall)
         if shortfall.someCannotBeDecoded {
             return .answer(StatusResponse(.no, .unknownCTE, "A transfer encoding is not known"), synchronisation)
         }
@@ -51,16 +41,40 @@ extension Session {
         let unseen = positions.joined().filter { told.flags[$0] & seen == 0 }
         guard !unseen.isEmpty else { return [] }
         let uids = NumberSet(unseen.map { told.uids[$0] })
-        let reply = try await changeFlags(
-            uids.ranges.flatMap { [$0.lowerBound, $0.upperBound] }, .add, [Flag.seen.name])
+        let reply = try await changeFlags(uids.pairs, .add, [Flag.seen.name])
         let changes = try await takeOver(reply)
         report(changes)
         let marked = Set(reply.uids)
         let fetched = Set(unseen)
         for position in changes.changed where !fetched.contains(position) {
-            reportFlags(at: position, withUID: machine.isRevision2)
+            reportFlags(at: position)
         }
         return marked
+    }
+
+    /// Messages that came after this uid, as NOTIFY wants to hear of them: nothing becomes `\Seen` by that (RFC 5465, 5.2).
+    func tellNew(after uid: UInt32, _ attributes: [FetchAttribute]) async throws {
+        guard let selected, let last = selected.view.told.uids.last, last > uid else { return }
+        let told = selected.view.told
+        self.selected?.ownArrivals = []
+        let positions = (told.lowerBound(uid + 1)..<told.count).filter { !selected.ownArrivals.contains(told.uids[$0]) }
+            .map { $0..<$0 + 1 }
+        let plan = FetchPlan(
+            FetchCommand(numbering: .sequenceNumbers, messages: .savedResult, attributes: attributes))
+        var shortfall = FetchShortfall()
+        try await answer(plan, positions, [], &shortfall)
+    }
+
+    private func answer(
+        _ plan: FetchPlan, _ positions: [Range<Int>], _ newlySeen: Set<UInt32>, _ shortfall: inout FetchShortfall
+    ) async throws {
+        isAnsweringFetch = true
+        defer { isAnsweringFetch = false }
+        switch (plan.octets, plan.needsItems) {
+        case (.none, false): try await fetchFromView(plan, positions)
+        case (.none, true), (.headers, _): try await fetchItems(plan, positions, newlySeen, &shortfall)
+        case (.ranges, _): try await fetchRanges(plan, positions, newlySeen, &shortfall)
+        }
     }
 
     // MARK: From the view
@@ -81,6 +95,7 @@ extension Session {
         case .flags: printFlags(row)
         case .internalDate: printer.fetchInternalDate(microsecondsSince1970: row.date)
         case .rfc822Size: printer.fetchSize(UInt64(row.size))
+        case .modificationSequence: printer.fetchModificationSequence(row.modseq)
         case .envelope, .rfc822, .rfc822Header, .rfc822Text, .body, .bodyStructure, .section, .binary, .binarySize:
             break
         }
@@ -95,7 +110,7 @@ extension Session {
     // MARK: From what storage keeps ready
 
     private func fetchItems(
-        _ plan: FetchPlan, _ positions: [Range<Int>], _ newlySeen: Set<UInt32>, _ shortfall: inout Shortfall
+        _ plan: FetchPlan, _ positions: [Range<Int>], _ newlySeen: Set<UInt32>, _ shortfall: inout FetchShortfall
     ) async throws {
         guard let mailboxID = selected?.view.mailboxID else { return }
         let request = plan.request(accountID: try accountID(), mailboxID: mailboxID, uids: uidPairs(positions))
@@ -124,19 +139,28 @@ extension Session {
         if next != nil { shortfall.someAreGone = true }
     }
 
-    private func print(_ attribute: FetchAttribute, _ row: MessageRow, _ item: FetchItem) {
+    func print(_ attribute: FetchAttribute, _ row: MessageRow, _ item: FetchItem) {
         switch attribute {
         case .envelope: printer.fetchEnvelope(octets: item.envelope)
         case .body: printer.fetchBody(octets: item.body)
         case .bodyStructure: printer.fetchBodyStructure(octets: item.bodyStructure)
         case .uid, .flags, .internalDate, .rfc822Size, .rfc822, .rfc822Header, .rfc822Text, .section, .binary,
-            .binarySize:
+            .binarySize, .modificationSequence:
             printFromView(attribute, row)
         }
     }
 
-    private func endFetch(_ target: Target, _ plan: FetchPlan) {
-        if target.seenIsNew, !plan.attributes.contains(.flags) { printFlags(target.row) }
+    func endFetch(_ target: FetchTarget, _ plan: FetchPlan) {
+        if target.seenIsNew {
+            if !plan.attributes.contains(.flags) { printFlags(target.row) }
+            // RFC 7162, 3.2.4.
+            if machine.tellsModificationSequences {
+                if !plan.attributes.contains(.uid) { printer.fetchUID(target.row.uid) }
+                if !plan.attributes.contains(.modificationSequence) {
+                    printer.fetchModificationSequence(target.row.modseq)
+                }
+            }
+        }
         printer.endFetch()
     }
 
@@ -152,257 +176,11 @@ extension Session {
         printer.fetchOctets(label, octets.clamped(to: source.partial))
     }
 
-    private func targets(_ positions: [Range<Int>], _ newlySeen: Set<UInt32>) -> some IteratorProtocol<Target> {
+    func targets(_ positions: [Range<Int>], _ newlySeen: Set<UInt32>) -> some IteratorProtocol<FetchTarget> {
         let told = selected?.view.told
-        return positions.joined().lazy.compactMap { position -> Target? in
+        return positions.joined().lazy.compactMap { position -> FetchTarget? in
             guard let row = told?[position] else { return nil }
-            return Target(position: position, row: row, seenIsNew: newlySeen.contains(row.uid))
+            return FetchTarget(position: position, row: row, seenIsNew: newlySeen.contains(row.uid))
         }.makeIterator()
-    }
-
-    // MARK: From the messages' octets
-
-    /// Messages of which no more than this is wanted are read whole and ahead.
-    private static var smallOctets: Int { 256 * 1024 }
-    private static var batchSize: Int { 64 }
-
-    private func fetchRanges(
-        _ plan: FetchPlan, _ positions: [Range<Int>], _ newlySeen: Set<UInt32>, _ shortfall: inout Shortfall
-    ) async throws {
-        guard let mailboxID = selected?.view.mailboxID else { return }
-        let reader = MessageReader(
-            store: services.store, accountID: try accountID(), mailboxID: mailboxID, transaction: transaction,
-            timeout: limits.peerTimeout)
-        var iterator = targets(positions, newlySeen)
-        while true {
-            var batch: [Target] = []
-            while batch.count < Self.batchSize, let target = iterator.next() { batch.append(target) }
-            if batch.isEmpty { return }
-            try await fetchBatch(plan, batch, reader, &shortfall)
-        }
-    }
-
-    private func fetchBatch(
-        _ plan: FetchPlan, _ batch: [Target], _ reader: MessageReader, _ shortfall: inout Shortfall
-    ) async throws {
-        var items: [UInt32: FetchItem] = [:]
-        if plan.needsItems {
-            let uids = NumberSet(batch.map(\.row.uid)).ranges.flatMap { [$0.lowerBound, $0.upperBound] }
-            let request = plan.request(accountID: reader.accountID, mailboxID: reader.mailboxID, uids: uids)
-            for try await (item, _) in try await services.store.fetch(request, callContext()) {
-                items[item.uid] = item
-            }
-        }
-        var jobs: [FetchJob] = []
-        for target in batch {
-            let message: StoredMessage
-            if plan.needsItems {
-                guard let item = items[target.row.uid] else {
-                    shortfall.someAreGone = true
-                    continue
-                }
-                message = try StoredMessage(item)
-            } else {
-                message = StoredMessage(octets: Int(target.row.size))
-            }
-            guard let pieces = FetchPieces(plan.attributes, message) else {
-                shortfall.someCannotBeDecoded = true
-                continue
-            }
-            jobs.append(FetchJob(target: target, message: message, pieces: pieces))
-        }
-        try await run(jobs, plan, items, reader, &shortfall)
-    }
-
-    private struct FetchJob {
-        var target: Target
-        var message: StoredMessage
-        var pieces: FetchPieces
-    }
-
-    /// Writes the answers in order while small messages behind them are already on their way.
-    private func run(
-        _ jobs: [FetchJob], _ plan: FetchPlan, _ items: [UInt32: FetchItem], _ reader: MessageReader,
-        _ shortfall: inout Shortfall
-    ) async throws {
-        var someAreGone = false
-        try await withThrowingTaskGroup(of: (Int, ByteBuffer?).self) { group in
-            var arrived: [Int: ByteBuffer?] = [:]
-            var asked = 0
-            var inFlight = 0
-            var inFlightOctets = 0
-            for (position, job) in jobs.enumerated() {
-                while asked < jobs.count, inFlight < limits.readAheadRequests {
-                    let ahead = jobs[asked]
-                    let span = ahead.pieces.span
-                    if span.count > Self.smallOctets {
-                        if asked > position { break }
-                    } else if !span.isEmpty {
-                        guard inFlight == 0 || inFlightOctets + span.count <= limits.readAheadOctets else { break }
-                        let (number, uid) = (asked, ahead.target.row.uid)
-                        group.addTask { (number, try await reader.read(uid: uid, span)) }
-                        inFlight += 1
-                        inFlightOctets += span.count
-                    }
-                    asked += 1
-                }
-                let span = job.pieces.span
-                if span.count > Self.smallOctets {
-                    if try await !writeLarge(job, plan, items, reader) { someAreGone = true }
-                    continue
-                }
-                if span.isEmpty {
-                    try await write(job, plan, items, ByteBuffer())
-                    continue
-                }
-                while arrived[position] == nil, let (number, octets) = try await group.next() {
-                    arrived[number] = .some(octets)
-                }
-                inFlight -= 1
-                inFlightOctets -= span.count
-                if let octets = arrived.removeValue(forKey: position) ?? nil {
-                    try await write(job, plan, items, octets)
-                } else {
-                    someAreGone = true
-                }
-            }
-        }
-        if someAreGone { shortfall.someAreGone = true }
-    }
-
-    /// A message all of whose wanted octets are in `octets`.
-    private func write(
-        _ job: FetchJob, _ plan: FetchPlan, _ items: [UInt32: FetchItem], _ octets: ByteBuffer
-    ) async throws {
-        printer.beginFetch(UInt32(clamping: job.target.position + 1))
-        for (number, attribute) in plan.attributes.enumerated() {
-            guard let piece = job.pieces.pieces[number] else {
-                print(attribute, job.target.row, items[job.target.row.uid] ?? FetchItem())
-                continue
-            }
-            switch piece {
-            case .missing:
-                if case .binarySize(let part) = attribute {
-                    printer.fetchBinarySize(part: part, 0)
-                } else if let label = FetchOctetsLabel(attribute) {
-                    printer.fetchOctets(label, nil)
-                }
-            case .octets(let range, let fields):
-                guard let label = FetchOctetsLabel(attribute) else { continue }
-                var slice = octets.slice(range, from: job.pieces.span)
-                if let fields {
-                    slice = ByteBuffer(
-                        bytes: HeaderBlock(Array(slice.readableBytesView)).extract(
-                            names: fields.names, excluding: fields.excluding)
-                    ).clamped(to: SectionSource(attribute)?.partial)
-                }
-                printer.beginFetchOctets(label, count: UInt64(slice.readableBytes))
-                try await write(slice)
-            case .decoded(let range, let decoder):
-                var decoder = decoder
-                var decoded: [UInt8] = []
-                decoder.decode(octets.slice(range, from: job.pieces.span).readableBytesView, into: &decoded)
-                decoder.finish(into: &decoded)
-                if case .binarySize(let part) = attribute {
-                    printer.fetchBinarySize(part: part, UInt64(decoded.count))
-                } else if let label = FetchOctetsLabel(attribute, isLiteral8: decoded.contains(0)) {
-                    printer.fetchOctets(
-                        label, ByteBuffer(bytes: decoded).clamped(to: SectionSource(attribute)?.partial))
-                }
-            }
-        }
-        endFetch(job.target, plan)
-        try await breathe()
-    }
-
-    /// A message of which much is wanted: each attribute streams by itself. False when the message is gone.
-    private func writeLarge(
-        _ job: FetchJob, _ plan: FetchPlan, _ items: [UInt32: FetchItem], _ reader: MessageReader
-    ) async throws -> Bool {
-        let uid = job.target.row.uid
-        // Whether it is still there must be known before the answer begins.
-        let probe = job.pieces.span.lowerBound
-        guard try await reader.read(uid: uid, probe..<probe + 1) != nil else { return false }
-        printer.beginFetch(UInt32(clamping: job.target.position + 1))
-        do {
-            for (number, attribute) in plan.attributes.enumerated() {
-                guard let piece = job.pieces.pieces[number] else {
-                    print(attribute, job.target.row, items[uid] ?? FetchItem())
-                    continue
-                }
-                try await writeLarge(piece, attribute, uid, job, reader)
-            }
-        } catch let end as SessionEnd {
-            throw end
-        } catch {
-            // The answer is half written: only the end of the connection tells the client so.
-            logger.warning("answer broken off", metadata: ["transaction": "\(transaction)", "error": "\(error)"])
-            throw SessionEnd.clientGone
-        }
-        endFetch(job.target, plan)
-        try await breathe()
-        return true
-    }
-
-    private func writeLarge(
-        _ piece: FetchPieces.Piece, _ attribute: FetchAttribute, _ uid: UInt32, _ job: FetchJob,
-        _ reader: MessageReader
-    ) async throws {
-        let gone = MessagingError(.failed, "the message vanished while it was read")
-        switch piece {
-        case .octets(let range, nil):
-            guard let label = FetchOctetsLabel(attribute) else { return }
-            printer.beginFetchOctets(label, count: UInt64(range.count))
-            guard try await reader.stream(uid: uid, range, promised: true, { try await write($0) }) else { throw gone }
-        case .decoded(let range, let decoder):
-            var total: UInt64 = 0
-            var binary = false
-            try await decode(range, decoder, uid, reader) { octets in
-                total += UInt64(octets.count)
-                binary = binary || octets.contains(0)
-            }
-            if case .binarySize(let part) = attribute {
-                printer.fetchBinarySize(part: part, total)
-                return
-            }
-            guard let label = FetchOctetsLabel(attribute, isLiteral8: binary) else { return }
-            let wanted = SectionSource(attribute)?.partial?.clamped(to: total) ?? 0..<total
-            printer.beginFetchOctets(label, count: UInt64(wanted.count))
-            var position: UInt64 = 0
-            try await decode(range, decoder, uid, reader) { octets in
-                let here = position..<position + UInt64(octets.count)
-                position = here.upperBound
-                let overlap = here.clamped(to: wanted)
-                guard !overlap.isEmpty else { return }
-                let start = Int(overlap.lowerBound - here.lowerBound)
-                try await write(ByteBuffer(bytes: octets[start..<start + overlap.count]))
-            }
-        case .missing, .octets(_, .some):
-            // Fields are chosen in memory: a header is never larger than its limit.
-            let range = piece.range ?? 0..<0
-            let octets = range.isEmpty ? ByteBuffer() : try await reader.read(uid: uid, range)
-            guard let octets else { throw gone }
-            guard let label = FetchOctetsLabel(attribute) else { return }
-            guard case .octets(_, .some(let fields)) = piece else { return printer.fetchOctets(label, nil) }
-            let chosen = HeaderBlock(Array(octets.readableBytesView)).extract(
-                names: fields.names, excluding: fields.excluding)
-            printer.fetchOctets(label, ByteBuffer(bytes: chosen).clamped(to: SectionSource(attribute)?.partial))
-        }
-    }
-
-    private func decode(
-        _ range: Range<Int>, _ decoder: TransferDecoder, _ uid: UInt32, _ reader: MessageReader,
-        _ take: ([UInt8]) async throws -> Void
-    ) async throws {
-        var decoder = decoder
-        var decoded: [UInt8] = []
-        let found = try await reader.stream(uid: uid, range, promised: true) { chunk in
-            decoder.decode(chunk.readableBytesView, into: &decoded)
-            try await take(decoded)
-            decoded.removeAll(keepingCapacity: true)
-        }
-        guard found else { throw MessagingError(.failed, "the message vanished while it was read") }
-        decoder.finish(into: &decoded)
-        if !decoded.isEmpty { try await take(decoded) }
     }
 }

@@ -8,15 +8,13 @@ extension Session {
         parser.awaitIdleEnd()
         machine.idleBegan()
         let end = NIODeadline.now() + TimeAmount(limits.idleTimeout)
-        var isUpToDate = try await synchronise(.full)
+        var isUpToDate = try await tellNotifications()
         while true {
             flush()
-            // What storage could not tell is asked again soon.
-            let remaining = Duration(end - .now())
-            let patience = isUpToDate ? remaining : min(remaining, .seconds(1))
+            let interest: Wakeups = [.input, .ended, .gone, .changed, .notified, .draining]
             let woken =
                 hasInput
-                ? .input : await wait(for: [.input, .ended, .gone, .changed, .draining], within: patience)
+                ? .input : await wait(for: interest, within: patience(until: end, isUpToDate: isUpToDate))
             if woken.contains(.gone) { throw SessionEnd.clientGone }
             if woken.contains(.draining) { throw SessionEnd.bye(Self.stopping) }
             if hasInput {
@@ -25,8 +23,8 @@ extension Session {
                 throw SessionEnd.clientGone
             }
             if end <= .now() { throw SessionEnd.bye(StatusResponse(.bye, nil, "Silent for too long")) }
-            if woken.contains(.changed) || !isUpToDate {
-                isUpToDate = try await synchronise(.full)
+            if !woken.isDisjoint(with: [.changed, .notified]) || !isUpToDate {
+                isUpToDate = try await tellNotifications()
                 try await breathe()
             }
         }

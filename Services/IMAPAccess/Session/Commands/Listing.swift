@@ -29,7 +29,8 @@ extension Session {
         return .ok("LSUB completed")
     }
 
-    private func mailboxes() async throws -> ListMailboxesReply {
+    /// All mailboxes of the account.
+    func mailboxes() async throws -> ListMailboxesReply {
         var request = ListMailboxesRequest()
         request.accountID = try accountID()
         return try await services.store.listMailboxes(request, callContext())

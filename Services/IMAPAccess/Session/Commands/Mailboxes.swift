@@ -14,6 +14,7 @@ extension Session {
         request.accountID = try accountID()
         request.name = name
         request.specialUse = arguments.specialUse.first?.name ?? ""
+        notifications?.told?.touched(MailboxName(name))
         try Refusal.check(try await services.store.createMailbox(request, callContext(changing: true)).outcome)
         return .ok("CREATE completed")
     }
@@ -22,6 +23,7 @@ extension Session {
         guard !name.isInbox else { throw Refusal(.no, .cannot, "INBOX cannot be deleted") }
         var request = DeleteMailboxRequest()
         request.accountID = try accountID()
+        notifications?.told?.touched(name)
         request.name = name.value
         try Refusal.check(try await services.store.deleteMailbox(request, callContext(changing: true)).outcome)
         // The mailbox that this very session has selected is gone with it.
@@ -39,6 +41,8 @@ extension Session {
         request.accountID = try accountID()
         request.from = from.value
         request.to = to.value
+        notifications?.told?.touched(from)
+        notifications?.told?.touched(to)
         try Refusal.check(try await services.store.renameMailbox(request, callContext(changing: true)).outcome)
         if from.isInbox, selected?.view.told.mailbox.name == from.value { try await refreshSelected() }
         return .ok("RENAME completed")
@@ -49,6 +53,7 @@ extension Session {
         request.accountID = try accountID()
         request.name = name.value
         request.subscribed = subscribed
+        notifications?.told?.touched(name)
         try Refusal.check(try await services.store.subscribe(request, callContext(changing: true)).outcome)
         return .ok(subscribed ? "SUBSCRIBE completed" : "UNSUBSCRIBE completed")
     }
@@ -62,6 +67,7 @@ extension Session {
         let load = try await ViewLoad.read(from: services.store.view(request, callContext()))
         guard load.mailbox.selectable else { throw Refusal.noSuchMailbox }
         report(load.mailbox, arguments.items)
+        if arguments.items.contains(.highestModificationSequence) { beginModificationSequences() }
         return .ok("STATUS completed")
     }
 
@@ -79,6 +85,7 @@ extension Session {
                 case .unseen: StatusValue(item, UInt64(mailbox.unseenCount))
                 case .deleted: StatusValue(item, UInt64(mailbox.deletedCount))
                 case .size: StatusValue(item, UInt64(max(0, mailbox.octets)))
+                case .highestModificationSequence: StatusValue(item, mailbox.highestModseq)
                 }
             })
     }

@@ -10,6 +10,10 @@ struct SelectedMailbox: Sendable {
     var revision: UInt64
     /// The uids of the last SEARCH RETURN (SAVE): `$` (RFC 9051, 6.4.4.1).
     var savedResult = NumberSet()
+    /// The state in which the client was last told that expunges are held back.
+    var heldBackAt: UInt64?
+    /// Messages that this session has put in, and that are to come.
+    var ownArrivals: Set<UInt32> = []
 
     /// The bits that keywords occupy in a message's flags.
     var keywords: [String] { view.told.mailbox.keywords }
@@ -17,7 +21,11 @@ struct SelectedMailbox: Sendable {
 
 /// SELECT, EXAMINE, CLOSE, UNSELECT (RFC 9051, 6.3.2, 6.3.3, 6.4.1, 6.4.2), and what a client is told of its mailbox.
 extension Session {
-    func select(_ name: MailboxName, readOnly: Bool) async throws -> CommandOutcome {
+    func select(_ arguments: SelectCommand, readOnly: Bool) async throws -> CommandOutcome {
+        guard arguments.known == nil || machine.tellsVanished else {
+            throw Refusal(.bad, nil, "ENABLE QRESYNC goes before the parameter QRESYNC")
+        }
+        let name = arguments.mailbox
         if selected != nil {
             unselect()
             printer.untagged(StatusResponse(.ok, .closed, "The previous mailbox is closed"))
@@ -28,7 +36,9 @@ extension Session {
         let view = MailboxView(snapshot, readOnly: readOnly)
         selected = SelectedMailbox(view: view, membership: membership, revision: snapshot.revision)
         machine.mailboxSelected()
+        if arguments.wantsModificationSequences { _ = machine.modificationSequencesWanted() }
         describe(view, name: name)
+        if let known = arguments.known { try await resynchronise(known) }
         return .ok(
             readOnly ? "EXAMINE completed" : "SELECT completed", readOnly ? .readOnly : .readWrite,
             synchronising: .none)
@@ -50,6 +60,7 @@ extension Session {
         printer.untagged(
             StatusResponse(
                 .ok, .permanentFlags(view.readOnly ? [] : permanentFlags(mailbox.keywords)), "Flags that are kept"))
+        reportHighestModificationSequence(view)
         if machine.isRevision2 { printer.list(MailboxListing(mailbox: name)) }
     }
 
@@ -130,10 +141,16 @@ extension Session {
         }
     }
 
-    /// Tells the client what it does not know yet of its mailbox, as far as it may be told now. When storage is away the
-    /// client is told later, and false is returned.
+    /// Tells the client what it does not know yet of its mailbox, as far as it may be told now and as far as it wants to be
+    /// told. When storage is away the client is told later, and false is returned.
     @discardableResult
     func synchronise(_ synchronisation: Synchronisation) async throws -> Bool {
+        guard let events = selectedEvents else { return true }
+        return try await synchronise(synchronisation, events: events)
+    }
+
+    @discardableResult
+    func synchronise(_ synchronisation: Synchronisation, events: SelectedEvents) async throws -> Bool {
         guard synchronisation != .none, let membership = selected?.membership else { return true }
         let revision = membership.mailbox.revision.load(ordering: .acquiring)
         let mayExpunge = synchronisation == .full
@@ -147,10 +164,15 @@ extension Session {
             logger.notice("mailbox not refreshed", metadata: ["error": "\(error)"])
             return false
         }
+        let lastKnown = selected?.view.told.uids.last ?? 0
         let changes = advance(to: snapshot, mayExpunge: mayExpunge)
         report(changes)
-        for position in changes.changed {
-            reportFlags(at: position, withUID: machine.isRevision2)
+        if changes.exists != nil, !events.newAttributes.isEmpty {
+            try await tellNew(after: lastKnown, events.newAttributes)
+        }
+        for position in changes.changed where events.flags {
+            // RFC 5465, 5.1.
+            reportFlags(at: position, withUID: notifications != nil)
             try await breathe()
         }
         return true
@@ -159,12 +181,18 @@ extension Session {
     /// Moves the view; what is returned must be told.
     func advance(to snapshot: MailboxSnapshot, mayExpunge: Bool) -> ViewChanges {
         selected?.revision = snapshot.revision
-        return selected?.view.advance(to: snapshot, mayExpunge: mayExpunge) ?? ViewChanges()
+        return selected?.view.advance(
+            to: snapshot, mayExpunge: mayExpunge, tellsModificationSequences: machine.tellsModificationSequences)
+            ?? ViewChanges()
     }
 
     /// Writes all of the changes but the changed flags.
     func report(_ changes: ViewChanges) {
-        for number in changes.expunged { printer.expunge(UInt32(clamping: number)) }
+        if machine.tellsVanished, let uids = SequenceSet(changes.vanished) {
+            printer.vanished(uids, earlier: false)
+        } else {
+            for number in changes.expunged { printer.expunge(UInt32(clamping: number)) }
+        }
         if let exists = changes.exists {
             printer.exists(UInt32(clamping: exists))
             if !machine.isRevision2 { printer.recent(0) }
@@ -178,14 +206,19 @@ extension Session {
         }
     }
 
-    /// Writes a FETCH response with a message's flags.
-    func reportFlags(at position: Int, withUID: Bool) {
+    /// Writes a FETCH response with a message's flags. By whom they were changed, IMAP4rev2 and RFC 7162, 3.2.4 want the
+    /// unique identifier in it.
+    func reportFlags(at position: Int, withUID: Bool = false, withFlags: Bool = true) {
         guard let selected else { return }
         let row = selected.view.told[position]
         printer.beginFetch(UInt32(clamping: position + 1))
-        if withUID { printer.fetchUID(row.uid) }
-        printer.fetchFlags(
-            StoredFlags.system(row.flags), keywordBits: StoredFlags.keywordBits(row.flags), keywords: selected.keywords)
+        if withUID || machine.isRevision2 || machine.tellsModificationSequences { printer.fetchUID(row.uid) }
+        if withFlags {
+            printer.fetchFlags(
+                StoredFlags.system(row.flags), keywordBits: StoredFlags.keywordBits(row.flags),
+                keywords: selected.keywords)
+        }
+        if machine.tellsModificationSequences { printer.fetchModificationSequence(row.modseq) }
         printer.endFetch()
     }
 

@@ -1,50 +1,143 @@
 import Contracts
 import IMAPSyntax
 
-/// STORE (RFC 9051, 6.4.6).
+/// STORE (RFC 9051, 6.4.6), also on condition that nobody else has changed the messages (RFC 7162, 3.1.3).
 extension Session {
     func store(_ arguments: StoreCommand) async throws -> CommandOutcome {
         let positions = try positions(of: arguments.messages, by: arguments.numbering)
         guard let selected, !selected.view.readOnly else { throw Refusal.readOnly }
+        if arguments.unchangedSince != nil { beginModificationSequences() }
         let synchronisation = Synchronisation(after: arguments.numbering)
         let flags = try Self.storable(arguments.flags)
         guard !positions.isEmpty else { return .ok("STORE completed", synchronising: synchronisation) }
         let before = selected.view.told
+        let result = try await change(positions, arguments, flags)
+        try await reportStored(positions, arguments, result, before)
+        let left = positions.joined().filter { result.modified.contains(before.uids[$0]) }
+        guard !left.isEmpty else { return .ok("STORE completed", synchronising: synchronisation) }
+        let numbers = left.map { arguments.numbering == .uids ? before.uids[$0] : UInt32(clamping: $0 + 1) }
+        return .ok(
+            "STORE completed, some messages had changed", SequenceSet(NumberSet(numbers)).map(ResponseCode.modified),
+            synchronising: synchronisation)
+    }
+
+    /// What came of a STORE.
+    private struct StoreResult {
+        /// What the client is to be told, its own changes and others'.
+        var changes = ViewChanges()
+        /// The uids of the messages that became others.
+        var stored: Set<UInt32> = []
+        /// Those that were left alone, since they had changed before.
+        var modified: Set<UInt32> = []
+    }
+
+    private func change(
+        _ positions: [Range<Int>], _ arguments: StoreCommand, _ flags: [String]
+    ) async throws -> StoreResult {
         let operation: FlagOperation =
             switch arguments.operation {
             case .replace: .replace
             case .add: .add
             case .remove: .remove
             }
-        let reply = try await changeFlags(uidPairs(positions), operation, flags)
-        let changes = try await takeOver(reply)
-        report(changes)
+        var result = StoreResult()
+        guard let before = selected?.view.told else { return result }
+        // RFC 7162, 3.1.3: 0 always fails, since every message has its system flags.
+        if arguments.unchangedSince == 0 {
+            result.modified = Set(positions.joined().map { before.uids[$0] })
+            return result
+        }
+        let reply = try await changeFlags(
+            uidPairs(positions), operation, flags, unchangedSince: arguments.unchangedSince ?? 0)
+        result.changes = try await takeOver(reply)
+        result.stored = Set(reply.uids)
+        result.modified = Set(reply.modifiedUids)
+        guard !result.modified.isEmpty else { return result }
+        try await refreshSelected()
+        if let snapshot = try await selected?.membership.mailbox.current() {
+            result.changes.merge(advance(to: snapshot, mayExpunge: false))
+        }
+        if operation != .replace { try await retry(operation, flags, &result, before) }
+        return result
+    }
 
-        // The result is told for every message of the command, unless the client does not want it; changes by others
-        // are told in any case (RFC 9051, 6.4.6).
-        let withUID = arguments.numbering == .uids || machine.isRevision2
-        var others = changes.changed[...]
-        if !arguments.isSilent {
+    /// One modification sequence counts all changes of a message. Where others have changed flags that this command does
+    /// not name, it is carried out all the same, unless they change once more (RFC 7162, 3.1.12).
+    private func retry(
+        _ operation: FlagOperation, _ flags: [String], _ result: inout StoreResult, _ before: MailboxColumns
+    ) async throws {
+        guard let now = selected?.view.told else { return }
+        let named = flags.reduce(0) { $0 | (StoredFlags.bit(of: Flag($1), keywords: now.mailbox.keywords) ?? 0) }
+        let unaffected = result.modified.filter { uid in
+            guard let old = before.index(of: uid), let new = now.index(of: uid) else { return false }
+            return before.flags[old] & named == now.flags[new] & named
+        }
+        guard let newest = unaffected.compactMap({ now.index(of: $0).map { now.modseqs[$0] } }).max() else { return }
+        let reply = try await changeFlags(NumberSet(unaffected).pairs, operation, flags, unchangedSince: newest)
+        result.changes.merge(try await takeOver(reply))
+        result.stored.formUnion(reply.uids)
+        result.modified.subtract(unaffected.subtracting(reply.modifiedUids))
+    }
+
+    /// The result is told for every message of the command, unless the client does not want it; changes by others are
+    /// told in any case (RFC 9051, 6.4.6). Who keeps modification sequences learns the new ones (RFC 7162, 3.1.3).
+    private func reportStored(
+        _ positions: [Range<Int>], _ arguments: StoreCommand, _ result: StoreResult, _ before: MailboxColumns
+    ) async throws {
+        report(result.changes)
+        let withUID = arguments.numbering == .uids
+        var others = result.changes.changed[...]
+        if !arguments.isSilent || machine.tellsModificationSequences {
             for position in positions.joined() {
-                while let other = others.first, other <= position {
+                while let other = others.first, other < position {
                     others.removeFirst()
-                    if other < position { reportFlags(at: other, withUID: withUID) }
+                    reportFlags(at: other, withUID: withUID)
+                    try await breathe()
                 }
-                reportFlags(at: position, withUID: withUID)
+                let isChanged = others.first == position
+                if isChanged { others.removeFirst() }
+                let uid = before.uids[position]
+                if result.modified.contains(uid) {
+                    if isChanged { reportFlags(at: position, withUID: withUID) }
+                } else if !arguments.isSilent || (isChanged && !result.stored.contains(uid)) {
+                    reportFlags(at: position, withUID: withUID)
+                } else if isChanged || arguments.unchangedSince != nil {
+                    let wasTouched = hasOtherChanges(uid, arguments, before)
+                    reportFlags(at: position, withUID: withUID, withFlags: wasTouched)
+                }
                 try await breathe()
             }
         }
-        let acknowledged = Set(reply.uids)
-        for other in others where !arguments.isSilent || !acknowledged.contains(before.uids[safe: other] ?? 0) {
+        for other in others {
+            let uid = before.uids[safe: other] ?? 0
+            guard !arguments.isSilent || !result.stored.contains(uid) || hasOtherChanges(uid, arguments, before) else {
+                continue
+            }
             reportFlags(at: other, withUID: withUID)
             try await breathe()
         }
-        return .ok("STORE completed", synchronising: synchronisation)
+    }
+
+    /// Whether a message that this command changed silently has flags that the client cannot know.
+    private func hasOtherChanges(_ uid: UInt32, _ arguments: StoreCommand, _ before: MailboxColumns) -> Bool {
+        guard let now = selected?.view.told, let old = before.index(of: uid), let new = now.index(of: uid) else {
+            return false
+        }
+        let named = arguments.flags.reduce(UInt64(0)) {
+            $0 | (StoredFlags.bit(of: $1, keywords: now.mailbox.keywords) ?? 0)
+        }
+        let expected: UInt64 =
+            switch arguments.operation {
+            case .replace: named
+            case .add: before.flags[old] | named
+            case .remove: before.flags[old] & ~named
+            }
+        return now.flags[new] != expected
     }
 
     /// Asks storage to change flags.
     func changeFlags(
-        _ uidPairs: [UInt32], _ operation: FlagOperation, _ flags: [String]
+        _ uidPairs: [UInt32], _ operation: FlagOperation, _ flags: [String], unchangedSince: UInt64 = 0
     ) async throws -> StoreFlagsReply {
         guard let selected else { throw Refusal.serverBug }
         var request = StoreFlagsRequest()
@@ -53,6 +146,7 @@ extension Session {
         request.uids = uidPairs
         request.operation = operation
         request.flags = flags
+        request.unchangedSince = unchangedSince
         let reply = try await services.store.storeFlags(request, callContext(changing: true))
         try Refusal.check(reply.outcome)
         return reply
