@@ -24,15 +24,16 @@ WORDS = ("harbour", "invoice", "meeting", "lantern", "quarter", "teapot", "railw
 RARE = "zymurgy"
 
 
-def message(number: int, octets: int) -> bytes:
-    """A message of about so many octets; each has a subject of few words, one in a thousand has a rare word in its body."""
+def message(number: int, octets: int, series: int = 0) -> bytes:
+    """A message of about so many octets; each has a subject of few words, one in a thousand has a rare word in its body.
+    Those of two series differ."""
     choice = random.Random(number)
     subject = f"{'Re: ' if number % 3 else ''}{choice.choice(WORDS)} {number % 500}"
     parent = f"References: <{number - number % 7}@bench.test>\r\n" if number % 7 else ""
     head = (
         f"From: Sender {number % 97} <sender{number % 97}@bench.test>\r\nTo: Reader <reader@example.test>\r\n"
         f"Subject: {subject}\r\nDate: Mon, {1 + number % 28} Jan 2024 {number % 24:02}:{number % 60:02}:00 +0000\r\n"
-        f"Message-ID: <{number}@bench.test>\r\n{parent}MIME-Version: 1.0\r\n"
+        f"Message-ID: <{number}@bench.test>\r\nX-Series: {series}\r\n{parent}MIME-Version: 1.0\r\n"
         "Content-Type: text/plain; charset=utf-8\r\n\r\n")
     lines = []
     size = len(head)
@@ -51,6 +52,7 @@ class Bench:
     def __init__(self, server, options) -> None:
         self.server = server
         self.options = options
+        self.series = 0
         server.add_accounts(["reader"])
         with self.session() as wire:
             for begin in range(0, options.messages, 500):
@@ -93,9 +95,11 @@ class Bench:
 
     def append(self, pipelined: bool, sessions: int = 1) -> float:
         count = self.options.appends
+        # The same octets once more might be a repetition.
+        self.series += 1
         with self.session() as wire:
             wire.run("CREATE appended")
-        messages = [message(number, self.options.octets) for number in range(count)]
+        messages = [message(number, self.options.octets, self.series) for number in range(count)]
         wires = [self.session() for _ in range(sessions)]
         threads = [
             threading.Thread(target=wire.append, args=("appended", messages[number::sessions], pipelined))

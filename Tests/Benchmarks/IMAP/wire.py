@@ -1,5 +1,6 @@
 """An IMAP client that costs little: it sends lines and reads up to the tagged response, and looks at nothing else."""
 
+import contextlib
 import socket
 import ssl
 
@@ -22,6 +23,10 @@ class Wire:
         return self
 
     def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self.send(f"{self.tag()} LOGOUT\r\n".encode())
+            while self.socket.recv(1 << 16):
+                pass
         self.socket.close()
 
     def send(self, octets: bytes) -> None:
