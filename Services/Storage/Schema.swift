@@ -17,7 +17,9 @@ enum Schema {
                 migration(2, "exactly once", PackageResources.mail_0002_exactly_once_sql),
                 migration(3, "moments", PackageResources.mail_0003_moments_sql),
                 migration(4, "receipts by time", PackageResources.mail_0004_receipts_by_time_sql),
-            ]),
+            ],
+            definitions: Definitions(
+                number: 1, sql: String(decoding: PackageResources.mail_functions_sql, as: UTF8.self))),
         Migrator(
             schema: "queue",
             migrations: [

@@ -23,6 +23,21 @@ public struct Migration: Sendable {
     }
 }
 
+/// What may be stated anew at any time, functions above all: one text that holds as a whole, where a migration holds one
+/// change. A release that changes the text gives it the next number; the release before must still be able to work with it.
+public struct Definitions: Sendable {
+    /// Which statement of them it is, from 1 on.
+    public let number: Int
+    /// The SQL; runs inside a transaction, over whatever earlier statement there is.
+    public let sql: String
+
+    /// Definitions.
+    public init(number: Int, sql: String) {
+        self.number = number
+        self.sql = sql
+    }
+}
+
 /// Why a schema cannot be used, in one sentence that says what to do.
 public struct MigrationError: Error, Sendable, CustomStringConvertible {
     /// The sentence.
@@ -31,15 +46,18 @@ public struct MigrationError: Error, Sendable, CustomStringConvertible {
 
 /// Brings one schema to the state that this program knows, and refuses any other.
 ///
-/// What was applied stands in `<schema>.migrations` with a checksum. All happens in one transaction under an advisory
+/// What was applied stands in `<schema>.migrations` with a checksum, and which definitions hold in `<schema>.definitions`:
+/// later ones than this program's are left alone. All happens in one transaction under an advisory
 /// lock, so that replicas that start together wait for each other, and a migration that fails leaves nothing behind.
 public struct Migrator: Sendable {
     private let schema: String
     private let migrations: [Migration]
+    private let definitions: Definitions?
 
-    /// The schema's name, a plain lower-case identifier, and its history so far.
-    public init(schema: String, migrations: [Migration]) {
+    /// The schema's name, a plain lower-case identifier, its history so far, and what holds after all of it.
+    public init(schema: String, migrations: [Migration], definitions: Definitions? = nil) {
         self.schema = schema
+        self.definitions = definitions
         self.migrations = migrations.sorted { $0.number < $1.number }
     }
 
@@ -68,16 +86,44 @@ public struct Migrator: Sendable {
                     }
                     continue
                 }
-                do throws(DatabaseError) {
-                    try connection.execute(script: migration.sql)
-                } catch {
-                    guard error.fault == .program || error.fault == .caller else { throw error }
-                    throw refusal("refuses migration \(migration.number) (\(migration.name)): \(error.message)")
-                }
+                try execute(migration.sql, "migration \(migration.number) (\(migration.name))", on: connection)
                 try connection.run(record()(migration.number, migration.name, checksum))
                 names.append("\(schema) \(migration.number) (\(migration.name))")
             }
+            if let definitions, try define(definitions, on: connection) {
+                names.append("\(schema) definitions \(definitions.number)")
+            }
             return names
+        }
+    }
+
+    /// Whether they had to be stated.
+    private func define(
+        _ definitions: Definitions, on connection: isolated DatabaseConnection
+    ) throws -> Bool {
+        let checksum = try connection.run(Self.checksum(definitions.sql)).first?.decode(0, as: String.self)
+        if let (number, known) = try connection.run(definition()).decode(Int.self, String.self).first {
+            if number > definitions.number { return false }
+            if number == definitions.number {
+                guard known == checksum else {
+                    throw refusal(
+                        "has definitions \(number) with another text than this program's: "
+                            + "run the release that applied them, or restore the database from before")
+                }
+                return false
+            }
+        }
+        try execute(definitions.sql, "definitions \(definitions.number)", on: connection)
+        try connection.run(redefine()(definitions.number, checksum))
+        return true
+    }
+
+    private func execute(_ sql: String, _ what: String, on connection: isolated DatabaseConnection) throws {
+        do throws(DatabaseError) {
+            try connection.execute(script: sql)
+        } catch {
+            guard error.fault == .program || error.fault == .caller else { throw error }
+            throw refusal("refuses \(what): \(error.message)")
         }
     }
 
@@ -96,6 +142,11 @@ public struct Migrator: Sendable {
                     CREATE TABLE IF NOT EXISTS \(schema).migrations (
                         number integer PRIMARY KEY,
                         name text NOT NULL,
+                        checksum text NOT NULL,
+                        applied_at timestamptz NOT NULL DEFAULT now());
+                    CREATE TABLE IF NOT EXISTS \(schema).definitions (
+                        one boolean PRIMARY KEY DEFAULT true CHECK (one),
+                        number integer NOT NULL,
                         checksum text NOT NULL,
                         applied_at timestamptz NOT NULL DEFAULT now())
                     """)
@@ -117,6 +168,18 @@ public struct Migrator: Sendable {
 
     private func record() -> Statement {
         Statement("INSERT INTO \(schema).migrations (number, name, checksum) VALUES ($1::bigint, $2, $3)")
+    }
+
+    private func definition() -> Command {
+        Statement("SELECT number::bigint, checksum FROM \(schema).definitions")()
+    }
+
+    private func redefine() -> Statement {
+        Statement(
+            """
+            INSERT INTO \(schema).definitions (number, checksum) VALUES ($1::bigint, $2)
+            ON CONFLICT (one) DO UPDATE SET number = excluded.number, checksum = excluded.checksum, applied_at = now()
+            """)
     }
 
     /// A migration of a large table takes its time.

@@ -57,6 +57,25 @@ struct MigratorTests {
         #expect(error?.description.contains("with another text") == true)
     }
 
+    @Test("are followed by definitions, which hold as a whole; later ones than the program's are left alone")
+    func definitions() async throws {
+        let database = try await PostgreSQLDatabase.fresh()
+        let connection = try await connect(database)
+        func state(_ number: Int, _ answer: String) async throws -> [String] {
+            let sql = "CREATE OR REPLACE FUNCTION mail.answer() RETURNS text LANGUAGE sql AS $$ SELECT '\(answer)' $$"
+            return try await Migrator(
+                schema: "mail", migrations: [first], definitions: Definitions(number: number, sql: sql)
+            ).apply(on: connection)
+        }
+        #expect(try await state(1, "one") == ["mail 1 (birds)", "mail definitions 1"])
+        #expect(try await state(1, "one") == [])
+        #expect(try await state(2, "two") == ["mail definitions 2"])
+        #expect(try await state(1, "one") == [])
+        #expect(try database.query("SELECT mail.answer()") == "two")
+        let error = await #expect(throws: MigrationError.self) { try await state(2, "other") }
+        #expect(error?.description.contains("has definitions 2 with another text") == true)
+    }
+
     @Test("that fail leave nothing behind")
     func failing() async throws {
         let database = try await PostgreSQLDatabase.fresh()

@@ -445,6 +445,28 @@ struct ReceiptTests {
         }
     }
 
+    @Test("of an APPEND does not stand for one into another mailbox of the same name")
+    func madeAgain() async throws {
+        try await withStorage(adjust: quick) { storage in
+            let alice = try await storage.account("alice@example.test")
+            let disposition = Disposition.store(alice, "Trash").known(as: "a")
+            func append() async throws -> CommitReply.Result {
+                try await storage.commit(text, [disposition], connection: .next(), entrance: .append)[0]
+            }
+            let first = try await append()
+            #expect(try await append().uid == first.uid, "a repetition")
+            for round in 1...2 {
+                #expect(try await storage.delete(alice, "Trash") == .done)
+                #expect(try await storage.create(alice, "Trash").outcome == .done)
+                let again = try await append()
+                #expect(again.uidValidity != first.uidValidity, "round \(round)")
+                #expect(try await append().copyID == again.copyID, "a repetition of the one that is there")
+                #expect(
+                    try storage.database.query("SELECT message_count FROM mail.mailboxes WHERE name = 'Trash'") == "1")
+            }
+        }
+    }
+
     @Test("is removed in the order of its making, portion by portion, and what stays in doubt is passed over")
     func removal() async throws {
         try await withStorage(adjust: quick) { storage in

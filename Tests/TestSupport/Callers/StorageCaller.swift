@@ -30,12 +30,13 @@ extension StorageCaller {
     package func commit(
         _ text: String, _ dispositions: [Disposition], transaction: TransactionID = .next(),
         connection: TransactionID? = nil, received: Moment? = nil, began: Moment? = nil, ordinal: UInt32 = 1,
-        denied: [TransactionID] = [], prefix: String = "Trace: 1\r\n", timeout: Duration = .seconds(20)
+        denied: [TransactionID] = [], prefix: String = "Trace: 1\r\n", timeout: Duration = .seconds(20),
+        entrance: Entrance = .relay
     ) async throws -> [CommitReply.Result] {
         let (header, body) = split(text)
         var request = CommitRequest()
         request.dispositions = dispositions
-        request.origin.entrance = .relay
+        request.origin.entrance = entrance
         request.origin.clientAddress = "192.0.2.1"
         request.origin.reversePath = "sender@client.example"
         if let moment = received ?? began {
