@@ -49,6 +49,9 @@ struct Limits: Sendable, Equatable {
         return parsing
     }
 
+    /// `messageOctets` as it is announced (RFC 7889, 2); the configuration allows no more than fits.
+    var appendLimit: UInt32 { UInt32(clamping: messageOctets) }
+
     /// Output beyond which a session stops producing until the client has read.
     var outputOctets: Int { 256 * 1024 }
 }

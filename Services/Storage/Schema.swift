@@ -11,13 +11,7 @@ enum Schema {
                 migration(2, "hot rows", PackageResources.directory_0002_hot_rows_sql),
             ]),
         Migrator(
-            schema: "mail",
-            migrations: [
-                migration(1, "mailboxes", PackageResources.mail_0001_mailboxes_sql),
-                migration(2, "exactly once", PackageResources.mail_0002_exactly_once_sql),
-                migration(3, "moments", PackageResources.mail_0003_moments_sql),
-                migration(4, "receipts by time", PackageResources.mail_0004_receipts_by_time_sql),
-            ],
+            schema: "mail", migrations: mail,
             definitions: Definitions(
                 number: 1, sql: String(decoding: PackageResources.mail_functions_sql, as: UTF8.self))),
         Migrator(
@@ -26,6 +20,15 @@ enum Schema {
                 migration(1, "entries", PackageResources.queue_0001_entries_sql),
                 migration(2, "receipts", PackageResources.queue_0002_receipts_sql),
             ]),
+    ]
+
+    static let mail = [
+        migration(1, "mailboxes", PackageResources.mail_0001_mailboxes_sql),
+        migration(2, "exactly once", PackageResources.mail_0002_exactly_once_sql),
+        migration(3, "moments", PackageResources.mail_0003_moments_sql),
+        migration(4, "receipts by time", PackageResources.mail_0004_receipts_by_time_sql),
+        migration(5, "saved dates", PackageResources.mail_0005_saved_dates_sql),
+        migration(6, "metadata", PackageResources.mail_0006_metadata_sql),
     ]
 
     private static func migration(_ number: Int, _ name: String, _ octets: [UInt8]) -> Migration {

@@ -24,6 +24,12 @@ public protocol MailStore: Sendable {
     func copy(_ request: CopyRequest, _ context: CallContext) async throws -> CopyReply
     /// Removes messages that carry \Deleted (RFC 9051, 6.4.3).
     func expunge(_ request: ExpungeRequest, _ context: CallContext) async throws -> ExpungeReply
+    /// What an account has and may have (RFC 9208).
+    func usage(_ request: UsageRequest, _ context: CallContext) async throws -> UsageReply
+    /// What is noted of a mailbox, of all of them or of the account (RFC 5464).
+    func getMetadata(_ request: GetMetadataRequest, _ context: CallContext) async throws -> GetMetadataReply
+    /// Notes something of a mailbox or of the account (RFC 5464).
+    func setMetadata(_ request: SetMetadataRequest, _ context: CallContext) async throws -> SetMetadataReply
 }
 
 enum MailStoreMethods {
@@ -41,6 +47,9 @@ enum MailStoreMethods {
     static let storeFlags = UnaryMethod<StoreFlagsRequest, StoreFlagsReply>(contract, 9, "storeFlags", .needsKey)
     static let copy = UnaryMethod<CopyRequest, CopyReply>(contract, 10, "copy", .needsKey)
     static let expunge = UnaryMethod<ExpungeRequest, ExpungeReply>(contract, 11, "expunge", .needsKey)
+    static let usage = UnaryMethod<UsageRequest, UsageReply>(contract, 12, "usage", .idempotent)
+    static let getMetadata = UnaryMethod<GetMetadataRequest, GetMetadataReply>(contract, 13, "getMetadata", .idempotent)
+    static let setMetadata = UnaryMethod<SetMetadataRequest, SetMetadataReply>(contract, 14, "setMetadata", .needsKey)
 }
 
 /// Reads and changes mailboxes over messaging.
@@ -108,6 +117,21 @@ public struct MailStoreClient: MailStore {
     public func expunge(_ request: ExpungeRequest, _ context: CallContext) async throws -> ExpungeReply {
         try await peer.call(MailStoreMethods.expunge, request, context)
     }
+
+    /// What an account has and may have (RFC 9208).
+    public func usage(_ request: UsageRequest, _ context: CallContext) async throws -> UsageReply {
+        try await peer.call(MailStoreMethods.usage, request, context)
+    }
+
+    /// What is noted of a mailbox, of all of them or of the account (RFC 5464).
+    public func getMetadata(_ request: GetMetadataRequest, _ context: CallContext) async throws -> GetMetadataReply {
+        try await peer.call(MailStoreMethods.getMetadata, request, context)
+    }
+
+    /// Notes something of a mailbox or of the account (RFC 5464).
+    public func setMetadata(_ request: SetMetadataRequest, _ context: CallContext) async throws -> SetMetadataReply {
+        try await peer.call(MailStoreMethods.setMetadata, request, context)
+    }
 }
 
 /// Serves mailboxes over messaging.
@@ -131,6 +155,9 @@ public struct MailStoreServer: ContractServer {
             .unary(MailStoreMethods.storeFlags) { try await implementation.storeFlags($0, $1) },
             .unary(MailStoreMethods.copy) { try await implementation.copy($0, $1) },
             .unary(MailStoreMethods.expunge) { try await implementation.expunge($0, $1) },
+            .unary(MailStoreMethods.usage) { try await implementation.usage($0, $1) },
+            .unary(MailStoreMethods.getMetadata) { try await implementation.getMetadata($0, $1) },
+            .unary(MailStoreMethods.setMetadata) { try await implementation.setMetadata($0, $1) },
         ])
     }
 

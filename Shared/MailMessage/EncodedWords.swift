@@ -5,6 +5,23 @@ public enum EncodedWords {
     public static func decode(_ value: [UInt8]) -> String {
         guard value.contains(ASCII.equals) else { return raw(value[...]) }
         var result = ""
+        walk(value) { octets, charset in
+            result += charset.map { CharsetDecoder.decode(Array(octets), charset: $0) } ?? raw(octets)
+        }
+        return result
+    }
+
+    /// The octets that the text is written in, each encoded-word's in a charset of its own: all that is left to compare
+    /// when a text cannot be read (RFC 5255, 4.6).
+    public static func octets(_ value: [UInt8]) -> [UInt8] {
+        guard value.contains(ASCII.equals) else { return value }
+        var result: [UInt8] = []
+        walk(value) { octets, _ in result += octets }
+        return result
+    }
+
+    /// Gives the text piece by piece: octets of encoded-words with their charset, others without.
+    private static func walk(_ value: [UInt8], _ take: (ArraySlice<UInt8>, String?) -> Void) {
         var position = 0
         var plainStart = 0
         /// Octets of adjacent words of one charset, which may cut a character (RFC 2047, 5 forbids it; many do).
@@ -23,15 +40,15 @@ public enum EncodedWords {
             if isAdjacent, word?.charset == charset {
                 word?.octets.append(contentsOf: octets)
             } else {
-                if let current = word { result += CharsetDecoder.decode(current.octets, charset: current.charset) }
-                if !isAdjacent { result += raw(between) }
+                if let current = word { take(current.octets[...], current.charset) }
+                if !isAdjacent { take(between, nil) }
                 word = (charset, octets)
             }
             position = end
             plainStart = end
         }
-        if let current = word { result += CharsetDecoder.decode(current.octets, charset: current.charset) }
-        return result + raw(value[plainStart...])
+        if let current = word { take(current.octets[...], current.charset) }
+        take(value[plainStart...], nil)
     }
 
     private static func raw(_ octets: ArraySlice<UInt8>) -> String {

@@ -1,8 +1,9 @@
 extension MailDate {
     /// Reads a date-time, however people wrote it: RFC 5322 with or without day of week and seconds, obsolete zones
     /// and years of two digits (RFC 5322, 4.3), comments, asctime order, `-` or `/` between day, month and year.
-    /// nil when there is no day, month and year to be found, or one of the numbers cannot be.
-    public init?(parsing value: some Collection<UInt8>) {
+    /// nil when there is no day, month and year to be found, or one of the numbers cannot be. With `anyTime` a time that
+    /// cannot be is 00:00:00 (RFC 5256, 2.2).
+    public init?(parsing value: some Collection<UInt8>, anyTime: Bool = false) {
         var fields = DateFields()
         var scanner = FieldScanner(Array(value.prefix(256)))
         while !scanner.isAtEnd {
@@ -13,7 +14,7 @@ extension MailDate {
             }
             if word.isEmpty { scanner.skip() } else { fields.add(word) }
         }
-        guard let date = fields.date else { return nil }
+        guard let date = fields.date(anyTime: anyTime) else { return nil }
         self = date
     }
 }
@@ -42,8 +43,9 @@ private struct DateFields {
     }
 
     /// Everything in its place.
-    var date: MailDate? {
-        guard !isInvalid, let day, let month, let year, (1...31).contains(day), (0...9999).contains(year) else {
+    func date(anyTime: Bool) -> MailDate? {
+        guard !isInvalid || anyTime, let day, let month, let year, (1...31).contains(day), (0...9999).contains(year)
+        else {
             return nil
         }
         let days = CalendarDay(year: year, month: month, day: day).daysSince1970

@@ -40,6 +40,11 @@ import TransportSecurity
         limits.messageOctets = 100_000
         try await TestServer.run(limits: limits) { server in
             let client = try await server.login()
+            // What is said of the limit is what holds (RFC 7889).
+            let capabilities = try await client.command("CAPABILITY").first ?? ""
+            #expect(capabilities.split(separator: " ").contains("APPENDLIMIT=100000"))
+            #expect(
+                try await client.command("STATUS INBOX (APPENDLIMIT)").first == "* STATUS INBOX (APPENDLIMIT 100000)")
             #expect(try await client.command("APPEND INBOX {100001}").last?.hasPrefix("t NO [TOOBIG]") == true)
             #expect(
                 try await client.append(String(repeating: "x", count: 100_001)).last?.hasPrefix("t NO [TOOBIG]") == true

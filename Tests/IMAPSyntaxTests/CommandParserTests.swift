@@ -123,6 +123,7 @@ struct CommandParserTests {
             ("BINARY[1.2]", .binary(part: [1, 2], peek: false, partial: nil)),
             ("BINARY.PEEK[1]<5.7>", .binary(part: [1], peek: true, partial: PartialRange(offset: 5, count: 7))),
             ("BINARY[]", .binary(part: [], peek: false, partial: nil)), ("BINARY.SIZE[2]", .binarySize(part: [2])),
+            ("EMAILID", .emailID), ("threadid", .threadID), ("SaveDate", .saveDate),
         ])
     func fetchAttributes(text: String, attribute: FetchAttribute) {
         let expected = FetchCommand(

@@ -127,15 +127,21 @@ extension SeededGenerator {
         default:
             pick([
                 .envelope, .flags, .internalDate, .uid, .rfc822, .rfc822Header, .rfc822Text, .rfc822Size, .body,
-                .bodyStructure, .modificationSequence,
+                .bodyStructure, .modificationSequence, .emailID, .threadID, .saveDate,
             ])
         }
     }
 
+    mutating func objectID() -> ObjectID {
+        let characters = Array("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
+        let letters = array(1...3) { $0.pick(characters) }
+        return ObjectID(pick([String(letters), "NIL", String(repeating: "x", count: 255)])) ?? ObjectID(.email, 0)
+    }
+
     mutating func searchKey(depth: Int = 0) -> SearchKey {
-        switch Int.random(in: 0..<(depth < 5 ? 18 : 15), using: &self) {
+        switch Int.random(in: 0..<(depth < 5 ? 20 : 17), using: &self) {
         case 0: .all
-        case 1: .new
+        case 1: chance(1, of: 2) ? .new : .saveDateSupported
         case 2: .flag(pick([.seen, .answered, .flagged, .deleted, .draft, .recent]))
         case 3: .notFlag(pick([.seen, .answered, .flagged, .deleted, .draft, .recent]))
         case 4: .flag(keyword())
@@ -154,8 +160,10 @@ extension SeededGenerator {
                 entry: chance(1, of: 2)
                     ? nil
                     : SearchEntry(name: pick(["/flags/\\draft", "/flags/$x"]), kind: pick(SearchEntry.Kind.allCases)))
-        case 15: .not(searchKey(depth: depth + 1))
-        case 16: .or(searchKey(depth: depth + 1), searchKey(depth: depth + 1))
+        case 15: chance(1, of: 2) ? .younger(number()) : .older(number())
+        case 16: chance(1, of: 2) ? .emailID(objectID()) : .threadID(objectID())
+        case 17: .not(searchKey(depth: depth + 1))
+        case 18: .or(searchKey(depth: depth + 1), searchKey(depth: depth + 1))
         default: .and(array(1...3) { $0.searchKey(depth: depth + 1) })
         }
     }
@@ -178,7 +186,10 @@ extension SeededGenerator {
         var returns: [ListReturnOption]?
         if chance(1, of: 2) {
             returns = array(0...3) { generator in
-                generator.pick([.subscribed, .children, .specialUse, .status(generator.statusItems())])
+                generator.pick([
+                    .subscribed, .children, .specialUse, .status(generator.statusItems()),
+                    .metadata(generator.array(1...3) { $0.metadataEntry() }),
+                ])
             }
         }
         return ListCommand(
@@ -211,11 +222,32 @@ extension SeededGenerator {
             command.changedSince = number64()
             command.wantsVanished = command.numbering == .uids && chance(1, of: 2)
         }
+        if command.numbering == .uids, chance(1, of: 3) { command.part = resultPartial() }
         return command
     }
 
+    mutating func searchReturnOptions() -> [SearchReturnOption]? {
+        guard chance(1, of: 2) else { return nil }
+        guard chance(1, of: 3) else { return array(0...3) { $0.pick([.min, .max, .all, .count, .save]) } }
+        let options: [SearchReturnOption] = array(0...2) { $0.pick([.min, .max, .count, .save]) }
+        return options + [.partial(resultPartial())]
+    }
+
+    mutating func resultPartial() -> ResultPartial {
+        while true {
+            if let partial = ResultPartial(number(), number(), fromEnd: chance(1, of: 2)) { return partial }
+        }
+    }
+
+    mutating func sortCommand() -> SortCommand {
+        SortCommand(
+            numbering: numbering(), returns: searchReturnOptions(),
+            criteria: array(1...4) { SortCriterion($0.pick(SortKey.allCases), reversed: $0.chance(1, of: 3)) },
+            charset: pick(["UTF-8", "US-ASCII", "X Y"]), keys: array(1...3) { $0.searchKey() })
+    }
+
     mutating func command() -> Command {
-        switch Int.random(in: 0..<25, using: &self) {
+        switch Int.random(in: 0..<38, using: &self) {
         case 0: pick([.capability, .noop, .logout, .startTLS, .namespace, .check, .close, .unselect, .expunge])
         case 1: .id(idParameters())
         case 2: .login(LoginCommand(user: octets(), password: octets()))
@@ -238,8 +270,7 @@ extension SeededGenerator {
         case 17, 18:
             .search(
                 SearchCommand(
-                    numbering: numbering(),
-                    returns: chance(1, of: 2) ? nil : array(0...3) { $0.pick(SearchReturnOption.allCases) },
+                    numbering: numbering(), returns: searchReturnOptions(),
                     charset: chance(1, of: 2) ? nil : pick(["UTF-8", "KOI8-R"]), keys: array(1...4) { $0.searchKey() }))
         case 19, 20: .fetch(fetchCommand())
         case 21:
@@ -249,7 +280,32 @@ extension SeededGenerator {
                     isSilent: chance(1, of: 2), flags: array(0...3) { $0.flag() },
                     unchangedSince: chance(1, of: 3) ? number64() : nil))
         case 22: .notify(notifyCommand())
-        case 23: .copy(CopyCommand(numbering: numbering(), messages: messageSet(), mailbox: mailbox()))
+        case 23: .sort(sortCommand())
+        case 24:
+            .thread(
+                ThreadCommand(
+                    numbering: numbering(), algorithm: pick(ThreadAlgorithm.allCases), charset: pick(["UTF-8", "X Y"]),
+                    keys: array(1...3) { $0.searchKey() }))
+        case 25: .copy(CopyCommand(numbering: numbering(), messages: messageSet(), mailbox: mailbox()))
+        case 26: .getQuota(name())
+        case 27: .getQuotaRoot(mailbox())
+        case 28:
+            .setQuota(
+                SetQuotaCommand(root: name(), limits: array(0...3) { QuotaLimit($0.quotaResource(), $0.number64()) }))
+        case 29:
+            .getMetadata(
+                GetMetadataCommand(
+                    mailbox: mailbox(), entries: array(1...3) { $0.metadataEntry() },
+                    maxSize: chance(1, of: 2) ? nil : number64(), depth: pick(MetadataDepth.allCases)))
+        case 30: .setMetadata(SetMetadataCommand(mailbox: mailbox(), values: array(1...3) { $0.metadataValue() }))
+        case 31:
+            .setACL(
+                SetACLCommand(
+                    mailbox: mailbox(), identifier: name(), change: pick(RightsChange.allCases), rights: rights()))
+        case 32: .deleteACL(ACLSubject(mailbox: mailbox(), identifier: name()))
+        case 33: .listRights(ACLSubject(mailbox: mailbox(), identifier: name()))
+        case 34: .getACL(mailbox())
+        case 35: .myRights(mailbox())
         default: .move(CopyCommand(numbering: numbering(), messages: messageSet(), mailbox: mailbox()))
         }
     }
@@ -281,6 +337,33 @@ extension SeededGenerator {
         }
         if groups.isEmpty || chance(1, of: 2) { groups.append(notifyGroup(pick([.selected, .selectedDelayed]))) }
         return .set(status: chance(1, of: 2), groups)
+    }
+
+    mutating func metadataEntry() -> MetadataEntry {
+        let names = [
+            "/private/comment", "/Shared/Comment", "/shared/vendor/x y/z", "/private/vendor/v/\"\\", "/private/a/b/c/d",
+            "/shared/(\(number()))",
+        ]
+        return names.compactMap(MetadataEntry.init).randomElement(using: &self) ?? .privateComment
+    }
+
+    /// With octets of every kind, NUL too.
+    mutating func metadataValue() -> MetadataValue {
+        let octets: ByteBuffer? =
+            switch Int.random(in: 0..<4, using: &self) {
+            case 0: nil
+            case 1: ByteBuffer(bytes: array(0...40) { UInt8.random(in: 0...3, using: &$0) })
+            default: octets()
+            }
+        return MetadataValue(metadataEntry(), octets)
+    }
+
+    mutating func rights() -> Rights {
+        Rights(String(array(0...5) { $0.pick(Array("lrswipkxtecda019")) })) ?? .empty
+    }
+
+    mutating func quotaResource() -> QuotaResource {
+        pick([.storage, .message, .mailbox, QuotaResource("ANNOTATION-STORAGE"), QuotaResource(atom())])
     }
 
     mutating func tag() -> String { pick(["a", "A001", "x.y]", "0", "[1"]) }

@@ -10,7 +10,7 @@ extension SeededGenerator {
     mutating func plainSet() -> SequenceSet { SequenceSet(inOrder: array(1...6) { $0.number() }) ?? .all }
 
     mutating func code() -> ResponseCode? {
-        switch Int.random(in: 0..<16, using: &self) {
+        switch Int.random(in: 0..<18, using: &self) {
         case 0: pick(Array(ResponseCode.bare.values).sorted { "\($0)" < "\($1)" })
         case 1: .appendUID(validity: number(), plainSet())
         case 2: .copyUID(validity: number(), source: plainSet(), target: plainSet())
@@ -27,6 +27,8 @@ extension SeededGenerator {
                 tag: chance(1, of: 2) ? nil : tag(), done: chance(1, of: 2) ? nil : number(),
                 goal: chance(1, of: 2) ? nil : number())
         case 11: .other("X-CODE", chance(1, of: 2) ? nil : "715194045007 x")
+        case 13: .mailboxID(objectID())
+        case 14: .metadata(pick([.longEntries(number64()), .maxSize(number64()), .tooMany, .noPrivate]))
         default: nil
         }
     }
@@ -74,7 +76,7 @@ extension SeededGenerator {
     }
 
     mutating func fetchDatum() -> FetchDatum {
-        switch Int.random(in: 0..<15, using: &self) {
+        switch Int.random(in: 0..<18, using: &self) {
         case 0: .flags(array(0...4) { $0.pick([.recent, $0.flag()]) })
         case 1: .uid(number())
         case 2: .internalDate(dateTime())
@@ -92,12 +94,42 @@ extension SeededGenerator {
         case 11: .binary(part: part(), origin: chance(1, of: 2) ? nil : number64(), messageOctets())
         case 12: .binarySize(part: part(), number64())
         case 13: .other("X-GM-LABELS", ByteBuffer("(\\Inbox \"a b\" c)"))
+        case 14: .emailID(objectID())
+        case 15: .threadID(chance(1, of: 3) ? nil : objectID())
+        case 16: .saveDate(chance(1, of: 3) ? nil : dateTime())
         default: .modificationSequence(number64())
         }
     }
 
+    /// Threads as they can be written: what has no number is first or has siblings, and has several children.
+    mutating func threads() -> MessageThreads {
+        var threads = MessageThreads()
+        func grow(_ generator: inout SeededGenerator, depth: Int, isAlone: Bool) {
+            let isDummy = (depth == 0 || depth < 7 && !isAlone) && generator.chance(1, of: 5)
+            threads.append(isDummy ? nil : generator.number(), depth: depth)
+            let children =
+                isDummy
+                ? Int.random(in: 2...3, using: &generator)
+                : depth > 6 ? 0 : generator.chance(1, of: 2) ? 1 : Int.random(in: 0...3, using: &generator)
+            for _ in 0..<children { grow(&generator, depth: depth + 1, isAlone: children == 1) }
+        }
+        for _ in 0..<Int.random(in: 0...4, using: &self) { grow(&self, depth: 0, isAlone: true) }
+        return threads
+    }
+
+    mutating func statusValue() -> StatusValue {
+        let item = pick(StatusItem.allCases)
+        switch item {
+        case .mailboxID: return StatusValue(item, .objectID(objectID()))
+        case .appendLimit: return StatusValue(item, chance(1, of: 3) ? .absent : .number(number64()))
+        case .messages, .recent, .uidNext, .uidValidity, .unseen, .deleted, .size, .deletedStorage,
+            .highestModificationSequence:
+            return StatusValue(item, number64())
+        }
+    }
+
     mutating func untagged() -> UntaggedResponse {
-        switch Int.random(in: 0..<18, using: &self) {
+        switch Int.random(in: 0..<27, using: &self) {
         case 0: .status(status(StatusCondition.allCases))
         case 1: .capability(array(1...4) { Capability($0.atom()) })
         case 2: .enabled(array(0...2) { Capability($0.atom()) })
@@ -105,7 +137,7 @@ extension SeededGenerator {
         case 4, 5: .list(listing())
         case 6: .lsub(listing())
         case 7: .namespace(NamespaceResponse(personal: namespaces(), otherUsers: namespaces(), shared: namespaces()))
-        case 8: .mailboxStatus(mailbox(), array(0...4) { StatusValue($0.pick(StatusItem.allCases), $0.number64()) })
+        case 8: .mailboxStatus(mailbox(), array(0...4) { $0.statusValue() })
         case 9: .flags(array(0...4) { $0.flag() })
         case 10:
             .search(array(1...5) { $0.number() }, modificationSequence: chance(1, of: 2) ? nil : number64())
@@ -117,13 +149,34 @@ extension SeededGenerator {
                         generator.pick([
                             .min(generator.number()), .max(generator.number()), .count(generator.number()),
                             .all(generator.plainSet()), .modificationSequence(generator.number64()),
-                            .other("PARTIAL", generator.extensionValue()),
+                            .other("RELEVANCY", generator.extensionValue()),
+                            .partial(
+                                generator.resultPartial(), generator.chance(1, of: 3) ? nil : generator.plainSet()),
                         ])
                     }))
         case 12: .exists(UInt32.random(in: 0...UInt32.max, using: &self))
         case 13: .recent(number())
         case 14: .expunge(number())
         case 15: .vanished(plainSet(), earlier: chance(1, of: 2))
+        case 16:
+            .sort(array(1...5) { $0.number() }, modificationSequence: chance(1, of: 2) ? nil : number64())
+        case 17: .thread(threads())
+        case 18:
+            .quota(
+                QuotaResponse(
+                    root: name(),
+                    resources: array(0...3) {
+                        QuotaUse($0.quotaResource(), usage: $0.number64(), limit: $0.number64())
+                    }))
+        case 19: .quotaRoot(mailbox(), array(0...2) { $0.name() })
+        case 20: .metadata(mailbox(), array(1...3) { $0.metadataValue() })
+        case 21: .metadataChanged(mailbox(), array(1...3) { $0.metadataEntry() })
+        case 22: .acl(mailbox(), array(0...3) { ACLEntry($0.name(), $0.rights()) })
+        case 23:
+            .listRights(
+                ListRightsResponse(
+                    mailbox: mailbox(), identifier: name(), required: rights(), optional: array(0...3) { $0.rights() }))
+        case 24: .myRights(mailbox(), rights())
         default: .fetch(number(), array(0...5) { $0.fetchDatum() })
         }
     }

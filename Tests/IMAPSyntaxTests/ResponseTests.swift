@@ -109,14 +109,15 @@ struct ResponseParserTests {
     }
 
     @Test("What servers are known to leave out is understood")
-    func lenient() {
+    func lenient() throws {
         #expect(one("+\r\n") == .continuation(.text(ResponseText(nil, ""))))
         #expect(one("a OK\r\n") == .tagged("a", StatusResponse(.ok, "")))
         #expect(one("* SEARCH \r\n") == .untagged(.search([])))
         #expect(one("* CAPABILITY IMAP4rev1 \r\n") == .untagged(.capability([.imap4rev1])))
+        let identifier = StatusValue(.mailboxID, .objectID(try #require(ObjectID("abc"))))
         #expect(
             one("* STATUS x (MESSAGES 1 X-VENDOR 7 MAILBOXID (abc))\r\n")
-                == .untagged(.mailboxStatus("x", [StatusValue(.messages, 1)])))
+                == .untagged(.mailboxStatus("x", [StatusValue(.messages, 1), identifier])))
         #expect(one("* LIST () \"/\" \"Entwürfe\"\r\n") == .untagged(.list(MailboxListing(mailbox: "Entwürfe"))))
     }
 

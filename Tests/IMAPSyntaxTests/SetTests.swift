@@ -115,4 +115,26 @@ struct SetTests {
         #expect(SequenceSet(NumberSet([1, 2, 3, 9]))?.description == "1:3,9")
         #expect(SequenceSet(NumberSet()) == nil)
     }
+
+    @Test("A part of a result, whichever end it counts from (RFC 9394, 3.1)")
+    func resultPartial() throws {
+        let results = Array(1...10)
+        func part(_ first: UInt32, _ last: UInt32, fromEnd: Bool = false, of count: Int = 10) throws -> [Int] {
+            let partial = try #require(ResultPartial(first, last, fromEnd: fromEnd))
+            return Array(results[partial.positions(in: count)])
+        }
+        #expect(try part(1, 3) == [1, 2, 3])
+        #expect(try part(3, 1) == [1, 2, 3])
+        #expect(try part(9, 20) == [9, 10])
+        #expect(try part(11, 20) == [])
+        #expect(try part(10, .max) == [10])
+        #expect(try part(1, 1, fromEnd: true) == [10])
+        #expect(try part(3, 1, fromEnd: true) == [8, 9, 10])
+        #expect(try part(9, .max, fromEnd: true) == [1, 2])
+        #expect(try part(11, .max, fromEnd: true) == [])
+        #expect(try part(1, 1, of: 0) == [])
+        #expect(try part(1, 1, fromEnd: true, of: 0) == [])
+        #expect(ResultPartial(0, 1) == nil)
+        #expect(ResultPartial(1, 0) == nil)
+    }
 }

@@ -40,6 +40,14 @@ struct EncodedWordsTests {
         #expect(EncodedWords.decode(Array("=?ks_c_5601-1987?B?x9GxuQ==?=".utf8)) == "한국")
     }
 
+    @Test("give the octets that they are written in")
+    func octets() {
+        let words = Array("a =?koi8-r?q?=C1?= =?utf-8?b?w6Q=?= b".utf8)
+        #expect(EncodedWords.octets(words) == [0x61, 0x20, 0xC1, 0xC3, 0xA4, 0x20, 0x62])
+        #expect(EncodedWords.octets([0xFF, 0x20]) == [0xFF, 0x20])
+        #expect(EncodedWords.octets(Array("1 = 1".utf8)) == Array("1 = 1".utf8))
+    }
+
     @Test("that never end take linear time")
     func hostile() {
         let value = Array(String(repeating: "=?a?q?b", count: 40_000).utf8)

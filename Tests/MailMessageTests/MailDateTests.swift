@@ -30,6 +30,15 @@ struct MailDateTests {
         #expect((MailDate(parsing: value.utf8)?.description ?? "~") == expected)
     }
 
+    @Test("that have no time that could be are of midnight where that will do (RFC 5256, 2.2)")
+    func anyTime() {
+        func read(_ value: String) -> String? { MailDate(parsing: value.utf8, anyTime: true)?.description }
+        #expect(read("Mon, 2 Mar 2020 25:00:00 +0100") == "Mon, 2 Mar 2020 00:00:00 +0100")
+        #expect(read("Mon, 2 Mar 2020 ten:thirty") == "Mon, 2 Mar 2020 00:00:00 +0000")
+        #expect(read("Mon, 2 Mar 2020 10:30:00 +0100") == "Mon, 2 Mar 2020 10:30:00 +0100")
+        #expect(read("yesterday at 25:00:00") == nil)
+    }
+
     @Test("come back as they were printed")
     func roundTrip() {
         var generator = SeededGenerator(seed: 3)

@@ -55,4 +55,22 @@ struct TraceFieldsTests {
         #expect(all("no identifier") == [])
         #expect(all("<never closed") == [])
     }
+
+    @Test("message identifiers are the same however they are written (RFC 5256, 3)")
+    func normalizedIdentifiers() {
+        func all(_ value: String) -> [String] {
+            MessageIdentifier.normalized(in: Array(value.utf8)).map { String(decoding: $0, as: UTF8.self) }
+        }
+        #expect(
+            all("<\"01KF8JCEOCBS0045PS\"@xxx.yyy.com> <01KF8JCEOCBS0045PS@xxx.yyy.com>")
+                == ["01KF8JCEOCBS0045PS@xxx.yyy.com", "01KF8JCEOCBS0045PS@xxx.yyy.com"])
+        #expect(all("<\"a\\\"b\"@x> (<no@x>) \"<no@x>\" <A@X>\r\n\t< a @ x >") == ["a\"b@x", "A@X", "a@x"])
+        #expect(all("Your message of today <a@x> from <b@[1.2.3.4]>") == ["a@x", "b@[1.2.3.4]"])
+        #expect(all("<a(b)@x> <a@b@x>") == ["a(b)@x", "a@b@x"])
+        #expect(all("<> <@> <a@> <@x> <a> <never@closed <a@x> <b@x") == ["a@x"])
+        #expect(all("<un\"closed@x> <a@x>") == ["un\"closed@x", "a@x"])
+        #expect(all("") == [])
+        let hostile = String(repeating: "<\"", count: 200)
+        #expect(all(hostile) == [])
+    }
 }

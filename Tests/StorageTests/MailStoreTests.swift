@@ -100,6 +100,21 @@ struct MailboxTests {
         }
     }
 
+    @Test("are named in normalisation form C, so that no two look alike")
+    func netUnicode() async throws {
+        try await withStorage { storage in
+            let alice = try await storage.account("alice@example.test")
+            let (composed, decomposed) = ("caf\u{E9}", "cafe\u{301}")
+            #expect(try await storage.create(alice, composed + "/\u{65E5}").outcome == .done)
+            for name in [decomposed, decomposed + "/x", "x/" + decomposed, "\u{212B}", "a\u{316}\u{301}\u{316}"] {
+                #expect(try await storage.create(alice, name).outcome == .notPermitted)
+            }
+            #expect(try await storage.rename(alice, "Sent", decomposed) == .notPermitted)
+            #expect(try await storage.rename(alice, composed, "th\u{E9}") == .done)
+            #expect(try await storage.mailbox(alice, "th\u{E9}/\u{65E5}")?.selectable == true)
+        }
+    }
+
     @Test("are no more than the limit")
     func limit() async throws {
         try await withStorage(adjust: { $0.mailboxLimit = 8 }) { storage in

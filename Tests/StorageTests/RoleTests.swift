@@ -9,7 +9,10 @@ struct RoleTests {
     @Test(
         "reach the schemas of their own service only",
         arguments: [
-            ("martlet_authentication", ["directory.accounts", "mail.messages", "mail.contents", "queue.entries"]),
+            (
+                "martlet_authentication",
+                ["directory.accounts", "mail.messages", "mail.contents", "mail.metadata", "queue.entries"]
+            ),
             ("martlet_storage", ["authentication.credentials"]),
         ])
     func isolation(role: String, tables: [String]) async throws {

@@ -162,6 +162,21 @@ extension MailStore {
     public func expunge(_ request: ExpungeRequest, _ context: CallContext) async throws -> ExpungeReply {
         try unstubbed("expunge")
     }
+
+    /// Unknown unless the stub has it.
+    public func usage(_ request: UsageRequest, _ context: CallContext) async throws -> UsageReply {
+        try unstubbed("usage")
+    }
+
+    /// Unknown unless the stub has it.
+    public func getMetadata(_ request: GetMetadataRequest, _ context: CallContext) async throws -> GetMetadataReply {
+        try unstubbed("getMetadata")
+    }
+
+    /// Unknown unless the stub has it.
+    public func setMetadata(_ request: SetMetadataRequest, _ context: CallContext) async throws -> SetMetadataReply {
+        try unstubbed("setMetadata")
+    }
 }
 
 extension Sasl {

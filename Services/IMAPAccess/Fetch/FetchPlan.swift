@@ -24,6 +24,7 @@ struct FetchPlan: Sendable {
     private let needsBodyStructure: Bool
     private let needsBody: Bool
     private let needsIndex: Bool
+    private let needsRowOnly: Bool
 
     init(_ command: FetchCommand) {
         var attributes = command.attributes
@@ -46,9 +47,12 @@ struct FetchPlan: Sendable {
         } else {
             octets = .ranges
         }
-        needsItems =
+        let needsContents =
             needsEnvelope || needsBodyStructure || needsBody || needsIndex || octets == .headers
             || sources.contains(where: \.needsHeaderLength)
+        let needsRow = attributes.contains(.emailID) || attributes.contains(.saveDate)
+        needsRowOnly = needsRow && !needsContents
+        needsItems = needsRow || needsContents
     }
 
     /// The request for these messages, as pairs of first and last uid.
@@ -62,6 +66,7 @@ struct FetchPlan: Sendable {
         request.body = needsBody
         request.mimeIndex = needsIndex
         request.header = octets == .headers
+        request.rowOnly = needsRowOnly
         return request
     }
 }
@@ -87,7 +92,9 @@ struct SectionSource: Sendable {
         case .section(let section, _, let range): (kind, partial) = (.text(section), range)
         case .binary(let part, _, let range): (kind, partial) = (.binary(part), range)
         case .binarySize(let part): (kind, partial) = (.binarySize(part), nil)
-        case .envelope, .flags, .internalDate, .uid, .rfc822Size, .body, .bodyStructure, .modificationSequence:
+        case .envelope, .flags, .internalDate, .uid, .rfc822Size, .body, .bodyStructure, .modificationSequence,
+            .emailID,
+            .threadID, .saveDate:
             return nil
         }
     }

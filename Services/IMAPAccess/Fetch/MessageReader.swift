@@ -1,4 +1,5 @@
 import Contracts
+import IMAPSyntax
 import Messaging
 import NIOCore
 
@@ -47,6 +48,30 @@ struct MessageReader: Sendable {
         }
         return true
     }
+
+    /// Gives what storage keeps ready of messages, as far as they are still there: a request for each batch of them.
+    func items(
+        uids: [UInt32], _ choose: (inout FetchRequest) -> Void,
+        isolation: isolated (any Actor)? = #isolation,
+        _ take: (FetchItem, [ByteBuffer]) throws -> Void
+    ) async throws {
+        var start = 0
+        while start < uids.count {
+            try Task.checkCancellation()
+            let batch = NumberSet(uids[start..<min(start + Self.itemBatch, uids.count)])
+            start += Self.itemBatch
+            var request = FetchRequest()
+            request.accountID = accountID
+            request.mailboxID = mailboxID
+            request.uids = batch.ranges.flatMap { [$0.lowerBound, $0.upperBound] }
+            choose(&request)
+            let context = CallContext(transaction: transaction, timeout: timeout)
+            for try await (item, payload) in try await store.fetch(request, context) { try take(item, payload) }
+        }
+    }
+
+    /// Messages of one request for what storage keeps ready.
+    private static var itemBatch: Int { 1024 }
 
     private func streamOnce(
         uid: UInt32, _ next: inout Int, _ end: Int, isolation: isolated (any Actor)? = #isolation,

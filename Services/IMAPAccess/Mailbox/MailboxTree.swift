@@ -26,6 +26,8 @@ struct MailboxTree: Sendable {
     struct Entry: Sendable {
         var listing: MailboxListing
         var mailbox: Mailbox?
+        /// What annotations go by: also that of a name which only holds children.
+        var mailboxID: Int64?
     }
 
     /// In the order of their names.
@@ -89,7 +91,8 @@ struct MailboxTree: Sendable {
             listing: MailboxListing(
                 attributes: attributes, mailbox: node.name,
                 extended: childInfo.isEmpty ? [] : [.childInfo(childInfo)]),
-            mailbox: node.isSelectable && isSelected ? node.mailbox : nil)
+            mailbox: node.isSelectable && isSelected ? node.mailbox : nil,
+            mailboxID: isSelected ? node.mailbox?.mailboxID : nil)
     }
 
     private func attributes(_ node: Node, tellsSubscription: Bool) -> [MailboxAttribute] {

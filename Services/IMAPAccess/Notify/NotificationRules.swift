@@ -23,13 +23,17 @@ struct NotificationRules: Sendable {
     }
 
     private static let supported = [
-        "MessageNew", "MessageExpunge", "FlagChange", "MailboxName", "SubscriptionChange",
+        "MessageNew", "MessageExpunge", "FlagChange", "MailboxName", "SubscriptionChange", "MailboxMetadataChange",
+        "ServerMetadataChange",
     ]
 
     private static func isSupported(_ event: NotifyEvent) -> Bool { supported.contains(event.name) }
 
     /// Whether anything of mailboxes that are not selected is to be told.
     var watchesOthers: Bool { groups.contains { !$0.events.isEmpty } }
+
+    /// Whether annotations of the account itself are to be told, whatever mailboxes the group names (RFC 5465, 5.7).
+    var wantsServerMetadata: Bool { groups.contains { $0.events.contains(.serverMetadataChange) } }
 
     /// Whether this event of a mailbox is to be told; the attributes of MessageNew do not matter.
     func wants(_ event: NotifyEvent, of name: String, isSubscribed: Bool) -> Bool {

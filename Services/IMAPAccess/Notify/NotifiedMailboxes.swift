@@ -8,6 +8,7 @@ struct NotifiedMailboxes: Sendable {
     enum Notice: Sendable, Equatable {
         case status(Mailbox, [StatusItem])
         case list(MailboxListing)
+        case metadata(MailboxName, [MetadataEntry])
     }
 
     /// What decides besides the rules.
@@ -77,6 +78,20 @@ struct NotifiedMailboxes: Sendable {
             return .status(mailbox, [.uidValidity, .highestModificationSequence, .unseen])
         }
         return before.unseenCount == mailbox.unseenCount ? nil : .status(mailbox, [.uidValidity, .unseen])
+    }
+
+    // MARK: Annotations
+
+    /// What is to be told of annotations that have changed; those of the account itself have no mailbox (RFC 5465, 5.6 and
+    /// 5.7).
+    func annotationsChanged(_ names: [String], of mailboxID: Int64, _ circumstances: Circumstances) -> Notice? {
+        let entries = names.compactMap(MetadataEntry.init)
+        guard !entries.isEmpty else { return nil }
+        if mailboxID == 0 { return circumstances.rules.wantsServerMetadata ? .metadata("", entries) : nil }
+        guard let mailbox = mailboxes[mailboxID], circumstances.wants(.mailboxMetadataChange, mailbox) else {
+            return nil
+        }
+        return .metadata(MailboxName(mailbox.name), entries)
     }
 
     // MARK: Names

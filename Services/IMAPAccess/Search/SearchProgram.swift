@@ -1,9 +1,10 @@
+import Contracts
 import IMAPSyntax
 import MailMessage
 
 /// A SEARCH made ready for one mailbox: sets are resolved, flags are bits, strings are folded.
 ///
-/// Evaluation is in three values: what the columns of the view, then the header, then the text do not decide is nil,
+/// Evaluation is in three values: what the columns of the view, then row, header and text do not decide is nil,
 /// so that a message is read only as far as the answer depends on it.
 struct SearchProgram: Sendable {
     indirect enum Node: Sendable {
@@ -12,10 +13,17 @@ struct SearchProgram: Sendable {
         case internalDate(DateComparison, Int)
         case sentDate(DateComparison, Int)
         case modificationSequence(UInt64)
+        /// The internal date in whole seconds since 1970 is not less, or not greater.
+        case since(Int64)
+        case until(Int64)
         case larger(UInt64)
         case smaller(UInt64)
         case numbers(NumberSet)
         case uids(NumberSet)
+        /// What the message says is this content.
+        case content(Int64)
+        /// By the day on which it was saved, or by its internal date when that is not known (RFC 8514, 4.3).
+        case savedDate(DateComparison, Int)
         /// One of these fields holds the needle; an empty one asks whether the field is there.
         case header(String, TextNeedle)
         /// By the position in `needles`.
@@ -29,6 +37,8 @@ struct SearchProgram: Sendable {
     let root: Node
     /// What BODY and TEXT look for.
     private(set) var needles: [TextNeedle] = []
+    /// Whether storage's row of a message decides something that the view does not.
+    private(set) var needsRow = false
 
     /// What SEARCH needs to know of its mailbox.
     struct Mailbox {
@@ -36,25 +46,49 @@ struct SearchProgram: Sendable {
         var largestUID: UInt32
         var keywords: [String]
         var savedResult: NumberSet
+        /// Microseconds since 1970, for YOUNGER and OLDER.
+        var now: Int64
     }
 
-    init(_ command: SearchCommand, _ mailbox: Mailbox) throws(Refusal) {
-        switch command.charset {
+    /// The charset, in upper case as commands have it, may be any that text parts are read in.
+    init(charset: String?, keys: [SearchKey], _ mailbox: Mailbox) throws(Refusal) {
+        var decoder: CharsetDecoder?
+        switch charset {
         case nil, "UTF-8", "US-ASCII": break
-        default:
-            throw Refusal(.no, .badCharset(["US-ASCII", "UTF-8"]), "Charset not supported")
+        case let charset?:
+            let found = CharsetDecoder(charset: charset)
+            // Whoever reads this needs one that serves for everything, not the hundreds that there are.
+            guard found.isKnown else {
+                throw Refusal(.no, .badCharset(["US-ASCII", "UTF-8"]), "Charset not supported")
+            }
+            decoder = found
         }
-        var compiler = SearchCompiler(mailbox: mailbox)
-        root = try compiler.compile(.and(command.keys))
+        var compiler = SearchCompiler(mailbox: mailbox, decoder: decoder)
+        root = try compiler.compile(.and(keys))
         needles = compiler.needles
+        needsRow = compiler.needsRow
     }
 
     /// What is known of a message besides its row.
     struct Knowledge {
         var header: HeaderText?
+        /// What storage's row says besides.
+        var row: StoredRow?
         /// Whether BODY and TEXT find each needle.
         var inBody: [Bool]?
         var inText: [Bool]?
+    }
+
+    /// What storage keeps of a message in its mailbox and the view does not hold.
+    struct StoredRow {
+        var contentID: Int64
+        /// Microseconds since 1970; 0 when it is not known.
+        var savedAt: Int64
+
+        init(_ item: FetchItem) {
+            contentID = item.contentID
+            savedAt = item.savedAt
+        }
     }
 
     /// Whether a message matches; nil when more must be known.
@@ -69,10 +103,15 @@ struct SearchProgram: Sendable {
         case .internalDate(let comparison, let day):
             return comparison.holds(Self.day(row.date), day)
         case .modificationSequence(let least): return row.modseq >= least
+        case .since(let second): return Self.second(row.date) >= second
+        case .until(let second): return Self.second(row.date) <= second
         case .larger(let octets): return UInt64(row.size) > octets
         case .smaller(let octets): return UInt64(row.size) < octets
         case .numbers(let set): return UInt32(exactly: number).map(set.contains) ?? false
         case .uids(let set): return set.contains(row.uid)
+        case .content(let contentID): return knowledge.row.map { $0.contentID == contentID }
+        case .savedDate(let comparison, let day):
+            return knowledge.row.map { comparison.holds(Self.day($0.savedAt == 0 ? row.date : $0.savedAt), day) }
         case .sentDate(let comparison, let day):
             guard knowledge.header != nil else { return nil }
             // A message without a readable Date was not sent on any day.
@@ -105,6 +144,11 @@ struct SearchProgram: Sendable {
     static func day(_ microseconds: Int64) -> Int {
         let day: Int64 = 86_400_000_000
         return Int(microseconds >= 0 ? microseconds / day : (microseconds - day + 1) / day)
+    }
+
+    /// The second since 1970 of a time in microseconds.
+    static func second(_ microseconds: Int64) -> Int64 {
+        microseconds / 1_000_000 - (microseconds % 1_000_000 < 0 ? 1 : 0)
     }
 }
 
@@ -156,7 +200,10 @@ struct HeaderText {
 
 private struct SearchCompiler {
     let mailbox: SearchProgram.Mailbox
+    /// Nil for UTF-8.
+    let decoder: CharsetDecoder?
     var needles: [TextNeedle] = []
+    var needsRow = false
 
     /// The parser bounds how deep keys nest.
     mutating func compile(_ key: SearchKey) throws(Refusal) -> SearchProgram.Node {
@@ -174,6 +221,8 @@ private struct SearchCompiler {
         case .date(.internal, let comparison, let date): return .internalDate(comparison, date.daysSince1970)
         case .date(.sent, let comparison, let date): return .sentDate(comparison, date.daysSince1970)
         case .modificationSequence(let least, _): return .modificationSequence(least)
+        case .younger(let seconds): return .since(SearchProgram.second(mailbox.now) - Int64(seconds))
+        case .older(let seconds): return .until(SearchProgram.second(mailbox.now) - Int64(seconds))
         case .larger(let octets): return .larger(octets)
         case .smaller(let octets): return .smaller(octets)
         case .sequence(.savedResult), .uid(.savedResult): return .uids(mailbox.savedResult)
@@ -183,6 +232,16 @@ private struct SearchCompiler {
             }
             return .numbers(numbers)
         case .uid(.set(let set)): return .uids(set.resolved(largestUID: mailbox.largestUID))
+        case .date(.saved, let comparison, let date):
+            needsRow = true
+            return .savedDate(comparison, date.daysSince1970)
+        case .saveDateSupported: return .constant(true)
+        case .emailID(let identifier):
+            guard let number = identifier.number(of: .email) else { return .constant(false) }
+            needsRow = true
+            return .content(Int64(bitPattern: number))
+        // Threads are not kept: no message has one (RFC 8474, 5.2).
+        case .threadID: return .constant(false)
         case .not(let inner): return .not(try compile(inner))
         case .or(let left, let right): return .or(try compile(left), try compile(right))
         case .and(let keys):
@@ -200,8 +259,18 @@ private struct SearchCompiler {
     }
 
     private func needle(_ octets: some Collection<UInt8>) throws(Refusal) -> TextNeedle {
-        guard let text = String(validating: octets, as: UTF8.self) else {
-            throw Refusal(.bad, nil, "The string is not UTF-8")
+        guard let decoder else {
+            guard let text = String(validating: octets, as: UTF8.self) else {
+                throw Refusal(.bad, nil, "The string is not UTF-8")
+            }
+            return TextNeedle(text)
+        }
+        var decoded: [UInt8] = []
+        decoder.decode(Array(octets), into: &decoded)
+        decoder.finish(into: &decoded)
+        let text = String(decoding: decoded, as: UTF8.self)
+        guard !text.unicodeScalars.contains("\u{FFFD}") else {
+            throw Refusal(.bad, nil, "The string is not in the charset")
         }
         return TextNeedle(text)
     }

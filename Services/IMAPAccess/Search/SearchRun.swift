@@ -4,7 +4,7 @@ import MailMessage
 import Messaging
 import NIOCore
 
-/// One SEARCH over one state of a mailbox. It does not run on the session's event loop: looking through mail takes
+/// A search program over one state of a mailbox. It does not run on the session's event loop: looking through mail takes
 /// time that other sessions of the loop would miss.
 struct SearchRun: Sendable {
     let program: SearchProgram
@@ -13,8 +13,6 @@ struct SearchRun: Sendable {
 
     /// Messages read at the same time.
     private static var parallelReads: Int { 8 }
-    /// Messages of a request for headers.
-    private static var headerBatch: Int { 1024 }
     /// A message up to this size is read at once, a larger one part by part.
     private static var wholeOctets: Int { 512 * 1024 }
 
@@ -31,30 +29,33 @@ struct SearchRun: Sendable {
             case nil: open.append(index)
             }
         }
-        guard !open.isEmpty else { return matching }
+        if program.needsRow, !open.isEmpty { open = try await decideByRows(open, &matching) }
+        guard !open.isEmpty else { return matching.sorted() }
         var unread: [Int] = []
-        var start = 0
-        while start < open.count {
-            try Task.checkCancellation()
-            let batch = Array(open[start..<min(start + Self.headerBatch, open.count)])
-            start += batch.count
-            try await decideByHeaders(batch, &matching, &unread)
-        }
+        try await decideByHeaders(open, &matching, &unread)
         try await decideByText(unread, &matching)
         return matching.sorted()
     }
 
-    private func decideByHeaders(_ batch: [Int], _ matching: inout [Int], _ unread: inout [Int]) async throws {
-        var request = FetchRequest()
-        request.accountID = reader.accountID
-        request.mailboxID = reader.mailboxID
-        let uids = NumberSet(batch.map { columns.uids[$0] })
-        request.uids = uids.pairs
-        request.header = true
-        let context = CallContext(transaction: reader.transaction, timeout: reader.timeout)
-        for try await (item, payload) in try await reader.store.fetch(request, context) {
-            guard let index = columns.index(of: item.uid) else { continue }
-            var knowledge = SearchProgram.Knowledge()
+    /// Decides what it can by storage's rows, and returns what needs more.
+    private func decideByRows(_ open: [Int], _ matching: inout [Int]) async throws -> [Int] {
+        var undecided: [Int] = []
+        try await reader.items(uids: open.map { columns.uids[$0] }, { $0.rowOnly = true }) { item, _ in
+            guard let index = columns.index(of: item.uid) else { return }
+            var knowledge = SearchProgram.Knowledge(row: SearchProgram.StoredRow(item))
+            switch program.evaluate(columns[index], number: index + 1, &knowledge) {
+            case true?: matching.append(index)
+            case false?: break
+            case nil: undecided.append(index)
+            }
+        }
+        return undecided
+    }
+
+    private func decideByHeaders(_ open: [Int], _ matching: inout [Int], _ unread: inout [Int]) async throws {
+        try await reader.items(uids: open.map { columns.uids[$0] }, { $0.header = true }) { item, payload in
+            guard let index = columns.index(of: item.uid) else { return }
+            var knowledge = SearchProgram.Knowledge(row: SearchProgram.StoredRow(item))
             knowledge.header = HeaderText(payload.first.map { Array($0.readableBytesView) } ?? [])
             switch program.evaluate(columns[index], number: index + 1, &knowledge) {
             case true?: matching.append(index)
@@ -95,7 +96,8 @@ struct SearchRun: Sendable {
                 inHeader.consume(line)
                 inHeader.endOfText()
             }
-            var knowledge = SearchProgram.Knowledge(header: header, inBody: inBody)
+            var knowledge = SearchProgram.Knowledge(
+                header: header, row: SearchProgram.StoredRow(item), inBody: inBody)
             knowledge.inText = zip(inBody, inHeader.found).map { $0 || $1 }
             return program.evaluate(columns[index], number: index + 1, &knowledge) ?? false
         }

@@ -1,7 +1,5 @@
-/// A string that SEARCH looks for: an exact substring, without regard to case (RFC 9051, 6.4.4).
-///
-/// Case is folded by Unicode's lower case mapping on both sides; what is not ASCII-only takes the way
-/// through String, all else compares octets.
+/// A string that SEARCH looks for: a substring by i;unicode-casemap, without regard to case (RFC 9051, 6.4.4; RFC 5255,
+/// 4.6). Both sides are folded, and then octets are compared.
 struct TextNeedle: Sendable, Equatable {
     /// Folded, UTF-8.
     let octets: [UInt8]
@@ -39,20 +37,8 @@ struct TextNeedle: Sendable, Equatable {
         }
     }
 
-    /// Text as it is compared: lower case, UTF-8.
-    static func folded(_ utf8: [UInt8]) -> [UInt8] {
-        var ascii = true
-        var folded = utf8
-        for index in folded.indices {
-            let octet = folded[index]
-            if octet >= 0x80 {
-                ascii = false
-                break
-            }
-            if octet >= 0x41, octet <= 0x5A { folded[index] = octet | 0x20 }
-        }
-        return ascii ? folded : Array(String(decoding: utf8, as: UTF8.self).lowercased().utf8)
-    }
+    /// Text as it is compared.
+    static func folded(_ utf8: [UInt8]) -> [UInt8] { UnicodeCasemap.folded(utf8) }
 }
 
 /// Looks for several needles in text that comes in pieces.
@@ -67,8 +53,9 @@ struct TextScanner {
     init(_ needles: [TextNeedle]) {
         self.needles = needles
         self.found = needles.map(\.octets.isEmpty)
-        // Folding may change how many octets a character has; the reserve covers every mapping there is.
-        self.keep = (needles.map(\.octets.count).max() ?? 0) * 3 + 8
+        // Folding makes at least one octet of a character, which has at most four; a match may begin and end within what
+        // comes of one.
+        self.keep = (needles.map(\.octets.count).max() ?? 0) * 4 + 8
     }
 
     /// Nothing is left to find.

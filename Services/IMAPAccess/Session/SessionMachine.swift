@@ -181,9 +181,10 @@ struct SessionMachine: Sendable {
             }
             return nil
         case .enable, .select, .examine, .create, .delete, .rename, .subscribe, .unsubscribe, .list, .lsub,
-            .namespace, .status, .idle, .notify:
+            .namespace, .status, .idle, .notify, .getQuota, .getQuotaRoot, .setQuota, .getMetadata,
+            .setMetadata, .setACL, .deleteACL, .getACL, .listRights, .myRights:
             return identity == nil ? StatusResponse(.bad, nil, "Log in first") : nil
-        case .check, .close, .unselect, .expunge, .uidExpunge, .search, .fetch, .store, .copy, .move:
+        case .check, .close, .unselect, .expunge, .uidExpunge, .search, .sort, .thread, .fetch, .store, .copy, .move:
             switch phase {
             case .selected: return nil
             case .authenticated: return StatusResponse(.bad, nil, "Select a mailbox first")

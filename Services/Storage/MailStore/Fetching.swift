@@ -6,6 +6,7 @@ import NIOCore
 extension MailStoreService {
     /// Most messages and, beyond the first message, most octets of header that are in memory for one reader.
     private static let pageCount = 256
+    private static let rowPageCount = 1024
     private static let pageHeaderOctets = 4 * 1024 * 1024
     /// Octets of one item of a stream of octets.
     private static let octetsPortion = 256 * 1024
@@ -13,9 +14,9 @@ extension MailStoreService {
     private static let page = Statement(
         """
         SELECT uid, envelope, body_structure, body_summary, mime_index, prefix_octets::bigint, header_octets::bigint, size,
-            header
+            header, content_id, saved_at
         FROM (
-            SELECT m.uid, m.size, c.prefix_octets, c.header_octets,
+            SELECT m.uid, m.size, m.content_id, m.saved_at, c.prefix_octets, c.header_octets,
                 CASE WHEN $5 THEN c.envelope END AS envelope,
                 CASE WHEN $6 THEN c.body_structure END AS body_structure,
                 CASE WHEN $7 THEN c.body_summary END AS body_summary,
@@ -23,10 +24,10 @@ extension MailStoreService {
                 CASE WHEN $9 THEN c.header END AS header,
                 sum(CASE WHEN $9 THEN c.prefix_octets + c.header_octets ELSE 0 END) OVER (ORDER BY m.uid) AS running
             FROM (
-                SELECT m.uid, m.size, m.content_id
+                SELECT m.uid, m.size, m.content_id, m.saved_at
                 FROM unnest($3::bigint[], $4::bigint[]) AS r (first_uid, last_uid)
                 CROSS JOIN LATERAL (
-                    SELECT uid, size, content_id FROM mail.messages
+                    SELECT uid, size, content_id, saved_at FROM mail.messages
                     WHERE account_id = $1 AND mailbox_id = $2 AND uid BETWEEN r.first_uid AND r.last_uid
                     ORDER BY uid LIMIT \(pageCount)
                 ) m
@@ -37,6 +38,19 @@ extension MailStoreService {
         WHERE running - CASE WHEN $9 THEN prefix_octets + header_octets ELSE 0 END < \(pageHeaderOctets)
         ORDER BY uid
         """)
+    /// What `page` tells, without a look at the contents.
+    private static let rowPage = Statement(
+        """
+        SELECT m.uid, NULL::bytea, NULL::bytea, NULL::bytea, NULL::bytea, 0::bigint, 0::bigint, m.size, NULL::bytea,
+            m.content_id, m.saved_at
+        FROM unnest($3::bigint[], $4::bigint[]) AS r (first_uid, last_uid)
+        CROSS JOIN LATERAL (
+            SELECT uid, size, content_id, saved_at FROM mail.messages
+            WHERE account_id = $1 AND mailbox_id = $2 AND uid BETWEEN r.first_uid AND r.last_uid
+            ORDER BY uid LIMIT \(rowPageCount)
+        ) m
+        ORDER BY m.uid LIMIT \(rowPageCount)
+        """)
 
     func fetch(_ request: FetchRequest, _ context: CallContext) async throws -> ReplyStream<FetchItem> {
         let pool = pool
@@ -44,12 +58,15 @@ extension MailStoreService {
             try await answering {
                 var rest = UIDRanges(pairs: request.uids)
                 while !rest.isEmpty {
-                    let (ranges, others) = rest.split(at: Self.pageCount)
-                    let rows = try await pool.run(
-                        Self.page(
+                    let (ranges, others) = rest.split(
+                        at: request.rowOnly ? rest.count(within: Int64(Self.rowPageCount)) : Self.pageCount)
+                    let page =
+                        request.rowOnly
+                        ? Self.rowPage(request.accountID, request.mailboxID, ranges.firsts, ranges.lasts)
+                        : Self.page(
                             request.accountID, request.mailboxID, ranges.firsts, ranges.lasts, request.envelope,
-                            request.bodyStructure, request.body, request.mimeIndex, request.header),
-                        deadline: context.deadline)
+                            request.bodyStructure, request.body, request.mimeIndex, request.header)
+                    let rows = try await pool.run(page, deadline: context.deadline)
                     guard let last = rows.last else {
                         rest = others
                         continue
@@ -57,7 +74,7 @@ extension MailStoreService {
                     rest = ranges.after(try last.decode(0, as: Int64.self)).followed(by: others)
                     for row in rows {
                         let (item, header) = try FetchItem.decode(row)
-                        try await writer.send(item, payload: request.header ? [header] : [])
+                        try await writer.send(item, payload: request.header && !request.rowOnly ? [header] : [])
                     }
                 }
             }
@@ -129,11 +146,11 @@ extension MailStoreService {
 }
 
 extension FetchItem {
-    /// The item and the header block of a row of `MailStoreService.page`.
+    /// The item and the header block of a row of `MailStoreService.page` or `rowPage`.
     static func decode(_ row: Row) throws(DatabaseError) -> (FetchItem, ByteBuffer) {
         let columns = try row.decode(
             Int64.self, ByteBuffer?.self, ByteBuffer?.self, ByteBuffer?.self, ByteBuffer?.self, Int64.self, Int64.self,
-            Int64.self, ByteBuffer?.self)
+            Int64.self, ByteBuffer?.self, Int64.self, Timestamp?.self)
         var item = FetchItem()
         item.uid = UInt32(clamping: columns.0)
         if let octets = columns.1 { item.envelope = .init(octets.readableBytesView) }
@@ -143,6 +160,8 @@ extension FetchItem {
         item.prefixOctets = columns.5
         item.headerOctets = columns.6
         item.octets = columns.7
+        item.contentID = columns.9
+        item.savedAt = columns.10?.microseconds ?? 0
         return (item, columns.8 ?? ByteBuffer())
     }
 }

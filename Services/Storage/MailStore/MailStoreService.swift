@@ -30,6 +30,8 @@ struct MailStoreService: MailStore {
         var mailboxID: Int64 = 0
         var modseq: Int64 = 0
         var hierarchy = false
+        /// Entries of annotations.
+        var annotations: [String] = []
     }
 
     /// Runs a change of mailboxes: once for each key, with the account locked, announced after the commit. Conflicts
@@ -69,10 +71,11 @@ struct MailStoreService: MailStore {
             }
         }
         for change in changes {
-            announce(
-                MailboxChanged(
-                    MailboxKey(accountID: accountID, mailboxID: change.mailboxID), modseq: change.modseq,
-                    hierarchy: change.hierarchy))
+            var news = MailboxChanged(
+                MailboxKey(accountID: accountID, mailboxID: change.mailboxID), modseq: change.modseq,
+                hierarchy: change.hierarchy)
+            news.annotations = change.annotations
+            announce(news)
         }
         return reply
     }

@@ -19,6 +19,9 @@ enum MailboxHierarchy {
         SELECT $1, $2, uid_validity, $3, $4 FROM account
         RETURNING mailbox_id
         """)
+    private static let setUse = Statement(
+        "UPDATE mail.mailboxes SET special_use = $3 WHERE account_id = $1 AND mailbox_id = $2")
+    private static let isNormalized = Statement("SELECT $1::text IS NFC NORMALIZED")
     private static let count = Statement("SELECT count(*) FROM mail.mailboxes WHERE account_id = $1")
     private static let remove = Statement("DELETE FROM mail.mailboxes WHERE account_id = $1 AND mailbox_id = $2")
     private static let forgetExpunged = Statement(
@@ -76,7 +79,11 @@ enum MailboxHierarchy {
             try makeName(accountID, parent, on: connection)
         }
         if let hollow = try find(accountID, name, on: connection) {
-            try connection.run([remove(accountID, hollow.mailboxID), forgetExpunged(accountID, hollow.mailboxID)])
+            let mailboxID = hollow.mailboxID
+            try connection.run([
+                remove(accountID, mailboxID), forgetExpunged(accountID, mailboxID),
+                MetadataRows.forget(accountID, mailboxID),
+            ])
         }
         try connection.run(add(accountID, name, true, specialUse))
     }
@@ -95,6 +102,7 @@ enum MailboxHierarchy {
         let mailboxID = mailbox.mailboxID
         try connection.run([
             lock(accountID, mailboxID), removeMessages(accountID, mailboxID), forgetExpunged(accountID, mailboxID),
+            MetadataRows.forget(accountID, mailboxID),
             keepsName ? hollow(accountID, mailboxID) : remove(accountID, mailboxID),
         ])
     }
@@ -103,6 +111,36 @@ enum MailboxHierarchy {
         _ accountID: Int64, _ mailbox: Mailbox, to name: String, on connection: isolated DatabaseConnection
     ) throws(DatabaseError) {
         try connection.run(rename(accountID, mailbox.mailboxID, name))
+    }
+
+    /// Whether a new name is Net-Unicode, which is in normalisation form C: two names that read the same are the same
+    /// (RFC 9051, 5.1). The server that keeps the names knows the form; it does not convert, since then it would have to
+    /// in every command.
+    static func isNetUnicode(
+        _ name: String, on connection: isolated DatabaseConnection
+    ) throws(DatabaseError) -> Bool {
+        if name.utf8.allSatisfy({ $0 < 0x80 }) { return true }
+        return try connection.run(isNormalized(name)).first?.decode(0, as: Bool.self) ?? false
+    }
+
+    /// Whether a mailbox, one that is to be made when it is nil, may have a special use: one that is known and no other
+    /// mailbox has (RFC 6154, 3). None is always allowed.
+    static func allows(
+        use: String, of mailbox: Mailbox?, _ accountID: Int64, on connection: isolated DatabaseConnection
+    ) throws(DatabaseError) -> Bool {
+        if use.isEmpty { return true }
+        guard special.contains(where: { $0.use == use }), mailbox?.selectable != false else { return false }
+        for row in try connection.run(MailboxRows.all(accountID)) {
+            let other = try MailboxRows.decode(row)
+            if other.specialUse == use, other.mailboxID != mailbox?.mailboxID { return false }
+        }
+        return true
+    }
+
+    static func set(
+        use: String, of mailbox: Mailbox, _ accountID: Int64, on connection: isolated DatabaseConnection
+    ) throws(DatabaseError) {
+        try connection.run(setUse(accountID, mailbox.mailboxID, use))
     }
 
     static func isFull(

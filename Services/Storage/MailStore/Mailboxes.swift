@@ -23,6 +23,12 @@ extension MailStoreService {
             var reply = ListMailboxesReply()
             for row in results[0] { reply.mailboxes.append(try MailboxRows.decode(row)) }
             for row in results[1] { reply.subscribedWithoutMailbox.append(try row.decode(0, as: String.self)) }
+            if request.deletedOctets {
+                let octets = try await deletedOctets(of: request.accountID, context)
+                for index in reply.mailboxes.indices {
+                    reply.mailboxes[index].deletedOctets = octets[reply.mailboxes[index].mailboxID] ?? 0
+                }
+            }
             return reply
         }
     }
@@ -36,19 +42,18 @@ extension MailStoreService {
         }
         let limit = mailboxLimit
         return try await change(request.accountID, context) { connection, _ in
+            guard try MailboxHierarchy.isNetUnicode(name, on: connection) else {
+                return (MailboxReply(.notPermitted), [])
+            }
             if try MailboxHierarchy.find(request.accountID, name, on: connection)?.selectable == true {
                 return (MailboxReply(.alreadyExists), [])
             }
             if try MailboxHierarchy.isFull(request.accountID, limit: limit, on: connection) {
                 return (MailboxReply(.beyondLimit), [])
             }
-            if !request.specialUse.isEmpty {
-                // RFC 6154, 3: a use that cannot be given refuses the mailbox.
-                let isKnown = MailboxHierarchy.special.contains { $0.use == request.specialUse }
-                let rows = try connection.run(MailboxRows.all(request.accountID))
-                let isTaken = try rows.contains { try MailboxRows.decode($0).specialUse == request.specialUse }
-                if !isKnown || isTaken { return (MailboxReply(.notPermitted), []) }
-            }
+            // RFC 6154, 3: a use that cannot be given refuses the mailbox.
+            guard try MailboxHierarchy.allows(use: request.specialUse, of: nil, request.accountID, on: connection)
+            else { return (MailboxReply(.notPermitted), []) }
             try MailboxHierarchy.make(request.accountID, name, specialUse: request.specialUse, on: connection)
             let mailbox = try MailboxHierarchy.find(request.accountID, name, on: connection)
             return (MailboxReply(.done, mailbox), [Change(mailbox, hierarchy: true)])
@@ -88,6 +93,9 @@ extension MailStoreService {
             guard try MailboxHierarchy.find(accountID, to, on: connection) == nil else {
                 return (MailboxReply(.alreadyExists), [])
             }
+            guard try MailboxHierarchy.isNetUnicode(to, on: connection) else {
+                return (MailboxReply(.notPermitted), [])
+            }
             if from == MailboxName.inbox {
                 if try MailboxHierarchy.isFull(accountID, limit: limit, on: connection) {
                     return (MailboxReply(.beyondLimit), [])
@@ -97,6 +105,10 @@ extension MailStoreService {
                     accountID: accountID, mailboxID: mailbox.mailboxID, uids: .all, toMailbox: to, moves: true
                 ).run(use, on: connection)
                 let made = try MailboxHierarchy.find(accountID, to, on: connection)
+                // What is noted of the inbox stays there and goes along (RFC 5464, 4.1), if there is room for it.
+                if let made {
+                    _ = try MetadataRows.copy(accountID, from: mailbox.mailboxID, to: made.mailboxID, on: connection)
+                }
                 return (MailboxReply(.done, made), changes + [Change(made, hierarchy: true)])
             }
             guard !to.hasPrefix(from + "/") else { return (MailboxReply(.notPermitted), []) }

@@ -46,6 +46,19 @@ struct UIDRanges: Sendable {
         return (first, rest)
     }
 
+    /// How many ranges, one at least, hold so many uids at most: what a query over them looks at is bounded whether the
+    /// mailbox has long runs of messages or many holes.
+    func count(within uids: Int64) -> Int {
+        var count = 0
+        var sum: Int64 = 0
+        for (first, last) in zip(firsts, lasts) {
+            sum += last - first + 1
+            if count > 0, sum > uids { break }
+            count += 1
+        }
+        return count
+    }
+
     /// The ranges with those that follow them.
     func followed(by rest: UIDRanges) -> UIDRanges {
         var all = self

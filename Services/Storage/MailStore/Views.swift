@@ -31,9 +31,15 @@ extension MailStoreService {
         if request.changedSince > 0 {
             let rows = try await answering { try await pool.run(Self.find(request), deadline: context.deadline) }
             guard let row = rows.first else { return ReplyStream(ViewItem(.noSuchMailbox)) }
-            let mailbox = try MailboxRows.decode(row)
+            var mailbox = try MailboxRows.decode(row)
             guard mailbox.selectable else { return ReplyStream(ViewItem(.noSuchMailbox)) }
             if mailbox.highestModseq <= request.changedSince {
+                if request.deletedOctets, mailbox.deletedCount > 0 {
+                    let octets = try await answering {
+                        try await deletedOctets(of: request.accountID, mailboxID: mailbox.mailboxID, context)
+                    }
+                    mailbox.deletedOctets = octets[mailbox.mailboxID] ?? 0
+                }
                 return ReplyStream(ViewItem(.done, mailbox), payload: ViewColumns(capacity: 0).frames)
             }
         }

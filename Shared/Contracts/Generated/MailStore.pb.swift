@@ -181,6 +181,58 @@ public nonisolated enum FlagOperation: SwiftProtobuf.Enum, Swift.CaseIterable {
 
 }
 
+public nonisolated enum MetadataOutcome: SwiftProtobuf.Enum, Swift.CaseIterable {
+  public typealias RawValue = Int
+  case unspecified // = 0
+  case done // = 1
+  case noSuchMailbox // = 2
+  case valueTooLarge // = 3
+  case tooMany // = 4
+
+  /// "/private/specialuse" with a use that the mailbox cannot have (RFC 6154, 4).
+  case notPermitted // = 5
+  case UNRECOGNIZED(Int)
+
+  public init() {
+    self = .unspecified
+  }
+
+  public init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .done
+    case 2: self = .noSuchMailbox
+    case 3: self = .valueTooLarge
+    case 4: self = .tooMany
+    case 5: self = .notPermitted
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  public var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .done: return 1
+    case .noSuchMailbox: return 2
+    case .valueTooLarge: return 3
+    case .tooMany: return 4
+    case .notPermitted: return 5
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  public static let allCases: [MetadataOutcome] = [
+    .unspecified,
+    .done,
+    .noSuchMailbox,
+    .valueTooLarge,
+    .tooMany,
+    .notPermitted,
+  ]
+
+}
+
 public nonisolated struct Mailbox: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -216,6 +268,9 @@ public nonisolated struct Mailbox: Sendable {
   /// Bits of keywords in use are messages' business; false for a name that only holds children.
   public var selectable: Bool = false
 
+  /// Octets of the messages that carry \Deleted; only when it was asked for.
+  public var deletedOctets: Int64 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -227,6 +282,9 @@ public nonisolated struct ListMailboxesRequest: Sendable {
   // methods supported on all messages.
 
   public var accountID: Int64 = 0
+
+  /// Fill `deleted_octets`, for which messages are looked at.
+  public var deletedOctets: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -365,6 +423,9 @@ public nonisolated struct ViewRequest: Sendable {
   /// Only messages whose modseq is greater; 0 for all.
   public var changedSince: UInt64 = 0
 
+  /// Fill `deleted_octets` of the mailbox, when no message is listed.
+  public var deletedOctets: Bool = false
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Which: Equatable, Sendable {
@@ -376,33 +437,42 @@ public nonisolated struct ViewRequest: Sendable {
   public init() {}
 }
 
-public nonisolated struct ViewItem: Sendable {
+public nonisolated struct ViewItem: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   /// Set in the first item, as of the snapshot that the columns come from.
   public var mailbox: Mailbox {
-    get {_mailbox ?? Mailbox()}
-    set {_mailbox = newValue}
+    get {_storage._mailbox ?? Mailbox()}
+    set {_uniqueStorage()._mailbox = newValue}
   }
   /// Returns true if `mailbox` has been explicitly set.
-  public var hasMailbox: Bool {self._mailbox != nil}
+  public var hasMailbox: Bool {_storage._mailbox != nil}
   /// Clears the value of `mailbox`. Subsequent reads from it will return its default value.
-  public mutating func clearMailbox() {self._mailbox = nil}
+  public mutating func clearMailbox() {_uniqueStorage()._mailbox = nil}
 
-  public var outcome: MailboxOutcome = .unspecified
+  public var outcome: MailboxOutcome {
+    get {_storage._outcome}
+    set {_uniqueStorage()._outcome = newValue}
+  }
 
-  public var count: UInt32 = 0
+  public var count: UInt32 {
+    get {_storage._count}
+    set {_uniqueStorage()._count = newValue}
+  }
 
   /// Uids expunged after `changed_since`, as pairs of first and last; may come in any item.
-  public var vanished: [UInt32] = []
+  public var vanished: [UInt32] {
+    get {_storage._vanished}
+    set {_uniqueStorage()._vanished = newValue}
+  }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
-  fileprivate var _mailbox: Mailbox? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 /// Per message data, answered as a stream in ascending uid order. Uids that are gone are left out.
@@ -428,6 +498,9 @@ public nonisolated struct FetchRequest: Sendable {
 
   /// The header block as payload frame 0.
   public var header: Bool = false
+
+  /// Nothing of the content itself: the items hold uid, octets, content_id and saved_at, and cost the least.
+  public var rowOnly: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -456,6 +529,12 @@ public nonisolated struct FetchItem: Sendable {
   public var headerOctets: Int64 = 0
 
   public var octets: Int64 = 0
+
+  /// The same for all messages that say the same; never changes, and is no other message's later (RFC 8474, 5.1).
+  public var contentID: Int64 = 0
+
+  /// When it was saved in this mailbox, microseconds since 1970-01-01 UTC; 0 when that was before it was kept.
+  public var savedAt: Int64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -624,6 +703,152 @@ public nonisolated struct ExpungeReply: Sendable {
   public init() {}
 }
 
+/// What an account has and may have; a limit of 0 is none.
+public nonisolated struct UsageRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var accountID: Int64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct UsageReply: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var usedOctets: Int64 = 0
+
+  public var octetsLimit: Int64 = 0
+
+  public var usedMessages: Int64 = 0
+
+  public var messagesLimit: Int64 = 0
+
+  /// With the names that only hold children.
+  public var mailboxes: Int64 = 0
+
+  public var mailboxesLimit: Int64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Annotations (RFC 5464). Entries are in lower case. The account itself has some too: mailbox 0, the empty name.
+public nonisolated struct Annotation: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var mailboxID: Int64 = 0
+
+  public var entry: String = String()
+
+  public var value: Data = Data()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct GetMetadataRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var accountID: Int64 = 0
+
+  public var mailboxName: String = String()
+
+  /// Of all mailboxes instead; then nothing below the entries.
+  public var allMailboxes: Bool = false
+
+  public var entries: [String] = []
+
+  /// Whether what is below the entries is wanted too: 0 for no, 1 for one level, -1 for all of it.
+  public var depth: Int32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct GetMetadataReply: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var outcome: MailboxOutcome = .unspecified
+
+  /// In the order of mailboxes and entries; only what has a value.
+  public var annotations: [Annotation] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct AnnotationChange: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var entry: String = String()
+
+  /// Missing: the entry is removed.
+  public var value: Data {
+    get {_value ?? Data()}
+    set {_value = newValue}
+  }
+  /// Returns true if `value` has been explicitly set.
+  public var hasValue: Bool {self._value != nil}
+  /// Clears the value of `value`. Subsequent reads from it will return its default value.
+  public mutating func clearValue() {self._value = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _value: Data? = nil
+}
+
+/// All changes or none.
+public nonisolated struct SetMetadataRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var accountID: Int64 = 0
+
+  public var mailboxName: String = String()
+
+  public var changes: [AnnotationChange] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct SetMetadataReply: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var outcome: MetadataOutcome = .unspecified
+
+  /// The largest value that is taken.
+  public var octetsLimit: Int64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
 /// Published after commit with the topic "mailbox/<account id>/". A hint: the modseq is the truth.
 public nonisolated struct MailboxChanged: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -638,6 +863,9 @@ public nonisolated struct MailboxChanged: Sendable {
 
   /// The list of mailboxes changed (created, deleted, renamed, subscribed).
   public var hierarchy: Bool = false
+
+  /// Entries whose annotations changed (RFC 5464); those of the account itself when mailbox_id is 0.
+  public var annotations: [String] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -658,9 +886,13 @@ nonisolated extension FlagOperation: SwiftProtobuf._ProtoNameProviding {
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0FLAG_OPERATION_UNSPECIFIED\0\u{1}FLAG_OPERATION_REPLACE\0\u{1}FLAG_OPERATION_ADD\0\u{1}FLAG_OPERATION_REMOVE\0")
 }
 
+nonisolated extension MetadataOutcome: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0METADATA_OUTCOME_UNSPECIFIED\0\u{1}METADATA_OUTCOME_DONE\0\u{1}METADATA_OUTCOME_NO_SUCH_MAILBOX\0\u{1}METADATA_OUTCOME_VALUE_TOO_LARGE\0\u{1}METADATA_OUTCOME_TOO_MANY\0\u{1}METADATA_OUTCOME_NOT_PERMITTED\0")
+}
+
 nonisolated extension Mailbox: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "Mailbox"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}mailbox_id\0\u{1}name\0\u{3}uid_validity\0\u{1}subscribed\0\u{3}special_use\0\u{1}keywords\0\u{3}uid_next\0\u{3}highest_modseq\0\u{3}message_count\0\u{3}unseen_count\0\u{3}deleted_count\0\u{1}octets\0\u{1}selectable\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}mailbox_id\0\u{1}name\0\u{3}uid_validity\0\u{1}subscribed\0\u{3}special_use\0\u{1}keywords\0\u{3}uid_next\0\u{3}highest_modseq\0\u{3}message_count\0\u{3}unseen_count\0\u{3}deleted_count\0\u{1}octets\0\u{1}selectable\0\u{3}deleted_octets\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -681,6 +913,7 @@ nonisolated extension Mailbox: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
       case 11: try { try decoder.decodeSingularUInt32Field(value: &self.deletedCount) }()
       case 12: try { try decoder.decodeSingularInt64Field(value: &self.octets) }()
       case 13: try { try decoder.decodeSingularBoolField(value: &self.selectable) }()
+      case 14: try { try decoder.decodeSingularInt64Field(value: &self.deletedOctets) }()
       default: break
       }
     }
@@ -726,6 +959,9 @@ nonisolated extension Mailbox: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
     if self.selectable != false {
       try visitor.visitSingularBoolField(value: self.selectable, fieldNumber: 13)
     }
+    if self.deletedOctets != 0 {
+      try visitor.visitSingularInt64Field(value: self.deletedOctets, fieldNumber: 14)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -743,6 +979,7 @@ nonisolated extension Mailbox: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
     if lhs.deletedCount != rhs.deletedCount {return false}
     if lhs.octets != rhs.octets {return false}
     if lhs.selectable != rhs.selectable {return false}
+    if lhs.deletedOctets != rhs.deletedOctets {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -750,7 +987,7 @@ nonisolated extension Mailbox: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
 
 nonisolated extension ListMailboxesRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "ListMailboxesRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}deleted_octets\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -759,6 +996,7 @@ nonisolated extension ListMailboxesRequest: SwiftProtobuf.Message, SwiftProtobuf
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularInt64Field(value: &self.accountID) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.deletedOctets) }()
       default: break
       }
     }
@@ -768,11 +1006,15 @@ nonisolated extension ListMailboxesRequest: SwiftProtobuf.Message, SwiftProtobuf
     if self.accountID != 0 {
       try visitor.visitSingularInt64Field(value: self.accountID, fieldNumber: 1)
     }
+    if self.deletedOctets != false {
+      try visitor.visitSingularBoolField(value: self.deletedOctets, fieldNumber: 2)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: ListMailboxesRequest, rhs: ListMailboxesRequest) -> Bool {
     if lhs.accountID != rhs.accountID {return false}
+    if lhs.deletedOctets != rhs.deletedOctets {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1009,7 +1251,7 @@ nonisolated extension MailboxReply: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension ViewRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "ViewRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_id\0\u{3}mailbox_name\0\u{3}changed_since\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_id\0\u{3}mailbox_name\0\u{3}changed_since\0\u{3}deleted_octets\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1035,6 +1277,7 @@ nonisolated extension ViewRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
         }
       }()
       case 4: try { try decoder.decodeSingularUInt64Field(value: &self.changedSince) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.deletedOctets) }()
       default: break
       }
     }
@@ -1062,6 +1305,9 @@ nonisolated extension ViewRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
     if self.changedSince != 0 {
       try visitor.visitSingularUInt64Field(value: self.changedSince, fieldNumber: 4)
     }
+    if self.deletedOctets != false {
+      try visitor.visitSingularBoolField(value: self.deletedOctets, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1069,6 +1315,7 @@ nonisolated extension ViewRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
     if lhs.accountID != rhs.accountID {return false}
     if lhs.which != rhs.which {return false}
     if lhs.changedSince != rhs.changedSince {return false}
+    if lhs.deletedOctets != rhs.deletedOctets {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1078,46 +1325,88 @@ nonisolated extension ViewItem: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
   public static let protoMessageName: String = "ViewItem"
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}mailbox\0\u{1}outcome\0\u{1}count\0\u{1}vanished\0")
 
+  fileprivate class _StorageClass {
+    var _mailbox: Mailbox? = nil
+    var _outcome: MailboxOutcome = .unspecified
+    var _count: UInt32 = 0
+    var _vanished: [UInt32] = []
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _mailbox = source._mailbox
+      _outcome = source._outcome
+      _count = source._count
+      _vanished = source._vanished
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._mailbox) }()
-      case 2: try { try decoder.decodeSingularEnumField(value: &self.outcome) }()
-      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.count) }()
-      case 4: try { try decoder.decodeRepeatedUInt32Field(value: &self.vanished) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._mailbox) }()
+        case 2: try { try decoder.decodeSingularEnumField(value: &_storage._outcome) }()
+        case 3: try { try decoder.decodeSingularUInt32Field(value: &_storage._count) }()
+        case 4: try { try decoder.decodeRepeatedUInt32Field(value: &_storage._vanished) }()
+        default: break
+        }
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._mailbox {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    if self.outcome != .unspecified {
-      try visitor.visitSingularEnumField(value: self.outcome, fieldNumber: 2)
-    }
-    if self.count != 0 {
-      try visitor.visitSingularUInt32Field(value: self.count, fieldNumber: 3)
-    }
-    if !self.vanished.isEmpty {
-      try visitor.visitPackedUInt32Field(value: self.vanished, fieldNumber: 4)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._mailbox {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      if _storage._outcome != .unspecified {
+        try visitor.visitSingularEnumField(value: _storage._outcome, fieldNumber: 2)
+      }
+      if _storage._count != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._count, fieldNumber: 3)
+      }
+      if !_storage._vanished.isEmpty {
+        try visitor.visitPackedUInt32Field(value: _storage._vanished, fieldNumber: 4)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: ViewItem, rhs: ViewItem) -> Bool {
-    if lhs._mailbox != rhs._mailbox {return false}
-    if lhs.outcome != rhs.outcome {return false}
-    if lhs.count != rhs.count {return false}
-    if lhs.vanished != rhs.vanished {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._mailbox != rhs_storage._mailbox {return false}
+        if _storage._outcome != rhs_storage._outcome {return false}
+        if _storage._count != rhs_storage._count {return false}
+        if _storage._vanished != rhs_storage._vanished {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1125,7 +1414,7 @@ nonisolated extension ViewItem: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
 
 nonisolated extension FetchRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "FetchRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_id\0\u{1}uids\0\u{1}envelope\0\u{3}body_structure\0\u{1}body\0\u{3}mime_index\0\u{1}header\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_id\0\u{1}uids\0\u{1}envelope\0\u{3}body_structure\0\u{1}body\0\u{3}mime_index\0\u{1}header\0\u{3}row_only\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1141,6 +1430,7 @@ nonisolated extension FetchRequest: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 6: try { try decoder.decodeSingularBoolField(value: &self.body) }()
       case 7: try { try decoder.decodeSingularBoolField(value: &self.mimeIndex) }()
       case 8: try { try decoder.decodeSingularBoolField(value: &self.header) }()
+      case 9: try { try decoder.decodeSingularBoolField(value: &self.rowOnly) }()
       default: break
       }
     }
@@ -1171,6 +1461,9 @@ nonisolated extension FetchRequest: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if self.header != false {
       try visitor.visitSingularBoolField(value: self.header, fieldNumber: 8)
     }
+    if self.rowOnly != false {
+      try visitor.visitSingularBoolField(value: self.rowOnly, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1183,6 +1476,7 @@ nonisolated extension FetchRequest: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs.body != rhs.body {return false}
     if lhs.mimeIndex != rhs.mimeIndex {return false}
     if lhs.header != rhs.header {return false}
+    if lhs.rowOnly != rhs.rowOnly {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1190,7 +1484,7 @@ nonisolated extension FetchRequest: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension FetchItem: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "FetchItem"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}uid\0\u{1}envelope\0\u{3}body_structure\0\u{1}body\0\u{3}mime_index\0\u{3}prefix_octets\0\u{3}header_octets\0\u{1}octets\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}uid\0\u{1}envelope\0\u{3}body_structure\0\u{1}body\0\u{3}mime_index\0\u{3}prefix_octets\0\u{3}header_octets\0\u{1}octets\0\u{3}content_id\0\u{3}saved_at\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1206,6 +1500,8 @@ nonisolated extension FetchItem: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
       case 6: try { try decoder.decodeSingularInt64Field(value: &self.prefixOctets) }()
       case 7: try { try decoder.decodeSingularInt64Field(value: &self.headerOctets) }()
       case 8: try { try decoder.decodeSingularInt64Field(value: &self.octets) }()
+      case 9: try { try decoder.decodeSingularInt64Field(value: &self.contentID) }()
+      case 10: try { try decoder.decodeSingularInt64Field(value: &self.savedAt) }()
       default: break
       }
     }
@@ -1236,6 +1532,12 @@ nonisolated extension FetchItem: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     if self.octets != 0 {
       try visitor.visitSingularInt64Field(value: self.octets, fieldNumber: 8)
     }
+    if self.contentID != 0 {
+      try visitor.visitSingularInt64Field(value: self.contentID, fieldNumber: 9)
+    }
+    if self.savedAt != 0 {
+      try visitor.visitSingularInt64Field(value: self.savedAt, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1248,6 +1550,8 @@ nonisolated extension FetchItem: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     if lhs.prefixOctets != rhs.prefixOctets {return false}
     if lhs.headerOctets != rhs.headerOctets {return false}
     if lhs.octets != rhs.octets {return false}
+    if lhs.contentID != rhs.contentID {return false}
+    if lhs.savedAt != rhs.savedAt {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1633,9 +1937,333 @@ nonisolated extension ExpungeReply: SwiftProtobuf.Message, SwiftProtobuf._Messag
   }
 }
 
+nonisolated extension UsageRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "UsageRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.accountID) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.accountID != 0 {
+      try visitor.visitSingularInt64Field(value: self.accountID, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: UsageRequest, rhs: UsageRequest) -> Bool {
+    if lhs.accountID != rhs.accountID {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension UsageReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "UsageReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}used_octets\0\u{3}octets_limit\0\u{3}used_messages\0\u{3}messages_limit\0\u{1}mailboxes\0\u{3}mailboxes_limit\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.usedOctets) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.octetsLimit) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.usedMessages) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.messagesLimit) }()
+      case 5: try { try decoder.decodeSingularInt64Field(value: &self.mailboxes) }()
+      case 6: try { try decoder.decodeSingularInt64Field(value: &self.mailboxesLimit) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.usedOctets != 0 {
+      try visitor.visitSingularInt64Field(value: self.usedOctets, fieldNumber: 1)
+    }
+    if self.octetsLimit != 0 {
+      try visitor.visitSingularInt64Field(value: self.octetsLimit, fieldNumber: 2)
+    }
+    if self.usedMessages != 0 {
+      try visitor.visitSingularInt64Field(value: self.usedMessages, fieldNumber: 3)
+    }
+    if self.messagesLimit != 0 {
+      try visitor.visitSingularInt64Field(value: self.messagesLimit, fieldNumber: 4)
+    }
+    if self.mailboxes != 0 {
+      try visitor.visitSingularInt64Field(value: self.mailboxes, fieldNumber: 5)
+    }
+    if self.mailboxesLimit != 0 {
+      try visitor.visitSingularInt64Field(value: self.mailboxesLimit, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: UsageReply, rhs: UsageReply) -> Bool {
+    if lhs.usedOctets != rhs.usedOctets {return false}
+    if lhs.octetsLimit != rhs.octetsLimit {return false}
+    if lhs.usedMessages != rhs.usedMessages {return false}
+    if lhs.messagesLimit != rhs.messagesLimit {return false}
+    if lhs.mailboxes != rhs.mailboxes {return false}
+    if lhs.mailboxesLimit != rhs.mailboxesLimit {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Annotation: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "Annotation"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}mailbox_id\0\u{1}entry\0\u{1}value\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.mailboxID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.entry) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.value) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.mailboxID != 0 {
+      try visitor.visitSingularInt64Field(value: self.mailboxID, fieldNumber: 1)
+    }
+    if !self.entry.isEmpty {
+      try visitor.visitSingularStringField(value: self.entry, fieldNumber: 2)
+    }
+    if !self.value.isEmpty {
+      try visitor.visitSingularBytesField(value: self.value, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Annotation, rhs: Annotation) -> Bool {
+    if lhs.mailboxID != rhs.mailboxID {return false}
+    if lhs.entry != rhs.entry {return false}
+    if lhs.value != rhs.value {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension GetMetadataRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "GetMetadataRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_name\0\u{3}all_mailboxes\0\u{1}entries\0\u{1}depth\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.accountID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.mailboxName) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.allMailboxes) }()
+      case 4: try { try decoder.decodeRepeatedStringField(value: &self.entries) }()
+      case 5: try { try decoder.decodeSingularInt32Field(value: &self.depth) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.accountID != 0 {
+      try visitor.visitSingularInt64Field(value: self.accountID, fieldNumber: 1)
+    }
+    if !self.mailboxName.isEmpty {
+      try visitor.visitSingularStringField(value: self.mailboxName, fieldNumber: 2)
+    }
+    if self.allMailboxes != false {
+      try visitor.visitSingularBoolField(value: self.allMailboxes, fieldNumber: 3)
+    }
+    if !self.entries.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.entries, fieldNumber: 4)
+    }
+    if self.depth != 0 {
+      try visitor.visitSingularInt32Field(value: self.depth, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: GetMetadataRequest, rhs: GetMetadataRequest) -> Bool {
+    if lhs.accountID != rhs.accountID {return false}
+    if lhs.mailboxName != rhs.mailboxName {return false}
+    if lhs.allMailboxes != rhs.allMailboxes {return false}
+    if lhs.entries != rhs.entries {return false}
+    if lhs.depth != rhs.depth {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension GetMetadataReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "GetMetadataReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}outcome\0\u{1}annotations\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.outcome) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.annotations) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.outcome != .unspecified {
+      try visitor.visitSingularEnumField(value: self.outcome, fieldNumber: 1)
+    }
+    if !self.annotations.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.annotations, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: GetMetadataReply, rhs: GetMetadataReply) -> Bool {
+    if lhs.outcome != rhs.outcome {return false}
+    if lhs.annotations != rhs.annotations {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension AnnotationChange: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "AnnotationChange"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}entry\0\u{1}value\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.entry) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self._value) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.entry.isEmpty {
+      try visitor.visitSingularStringField(value: self.entry, fieldNumber: 1)
+    }
+    try { if let v = self._value {
+      try visitor.visitSingularBytesField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: AnnotationChange, rhs: AnnotationChange) -> Bool {
+    if lhs.entry != rhs.entry {return false}
+    if lhs._value != rhs._value {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension SetMetadataRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "SetMetadataRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_name\0\u{1}changes\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.accountID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.mailboxName) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.changes) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.accountID != 0 {
+      try visitor.visitSingularInt64Field(value: self.accountID, fieldNumber: 1)
+    }
+    if !self.mailboxName.isEmpty {
+      try visitor.visitSingularStringField(value: self.mailboxName, fieldNumber: 2)
+    }
+    if !self.changes.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.changes, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: SetMetadataRequest, rhs: SetMetadataRequest) -> Bool {
+    if lhs.accountID != rhs.accountID {return false}
+    if lhs.mailboxName != rhs.mailboxName {return false}
+    if lhs.changes != rhs.changes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension SetMetadataReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "SetMetadataReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}outcome\0\u{3}octets_limit\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.outcome) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.octetsLimit) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.outcome != .unspecified {
+      try visitor.visitSingularEnumField(value: self.outcome, fieldNumber: 1)
+    }
+    if self.octetsLimit != 0 {
+      try visitor.visitSingularInt64Field(value: self.octetsLimit, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: SetMetadataReply, rhs: SetMetadataReply) -> Bool {
+    if lhs.outcome != rhs.outcome {return false}
+    if lhs.octetsLimit != rhs.octetsLimit {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension MailboxChanged: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "MailboxChanged"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_id\0\u{3}highest_modseq\0\u{1}hierarchy\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_id\0\u{3}highest_modseq\0\u{1}hierarchy\0\u{1}annotations\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1647,6 +2275,7 @@ nonisolated extension MailboxChanged: SwiftProtobuf.Message, SwiftProtobuf._Mess
       case 2: try { try decoder.decodeSingularInt64Field(value: &self.mailboxID) }()
       case 3: try { try decoder.decodeSingularUInt64Field(value: &self.highestModseq) }()
       case 4: try { try decoder.decodeSingularBoolField(value: &self.hierarchy) }()
+      case 5: try { try decoder.decodeRepeatedStringField(value: &self.annotations) }()
       default: break
       }
     }
@@ -1665,6 +2294,9 @@ nonisolated extension MailboxChanged: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if self.hierarchy != false {
       try visitor.visitSingularBoolField(value: self.hierarchy, fieldNumber: 4)
     }
+    if !self.annotations.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.annotations, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1673,6 +2305,7 @@ nonisolated extension MailboxChanged: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if lhs.mailboxID != rhs.mailboxID {return false}
     if lhs.highestModseq != rhs.highestModseq {return false}
     if lhs.hierarchy != rhs.hierarchy {return false}
+    if lhs.annotations != rhs.annotations {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -45,6 +45,26 @@ public enum Command: Hashable, Sendable {
     case status(StatusCommand)
     case idle
     case notify(NotifyCommand)
+    /// RFC 9208, 4.1.1
+    case getQuota(String)
+    /// RFC 9208, 4.1.2
+    case getQuotaRoot(MailboxName)
+    /// RFC 9208, 4.1.3
+    case setQuota(SetQuotaCommand)
+    /// RFC 5464, 4.2
+    case getMetadata(GetMetadataCommand)
+    /// RFC 5464, 4.3
+    case setMetadata(SetMetadataCommand)
+    /// RFC 4314, 3.1
+    case setACL(SetACLCommand)
+    /// RFC 4314, 3.2
+    case deleteACL(ACLSubject)
+    /// RFC 4314, 3.3
+    case getACL(MailboxName)
+    /// RFC 4314, 3.4
+    case listRights(ACLSubject)
+    /// RFC 4314, 3.5
+    case myRights(MailboxName)
 
     // Selected (RFC 9051, 6.4).
     /// IMAP4rev1 only (RFC 3501, 6.4.1).
@@ -55,6 +75,8 @@ public enum Command: Hashable, Sendable {
     /// UID EXPUNGE (RFC 4315, 2.1).
     case uidExpunge(MessageSet)
     case search(SearchCommand)
+    case sort(SortCommand)
+    case thread(ThreadCommand)
     case fetch(FetchCommand)
     case store(StoreCommand)
     case copy(CopyCommand)
@@ -84,12 +106,24 @@ public enum Command: Hashable, Sendable {
         case .status: "STATUS"
         case .idle: "IDLE"
         case .notify: "NOTIFY"
+        case .getQuota: "GETQUOTA"
+        case .getQuotaRoot: "GETQUOTAROOT"
+        case .setQuota: "SETQUOTA"
+        case .getMetadata: "GETMETADATA"
+        case .setMetadata: "SETMETADATA"
+        case .setACL: "SETACL"
+        case .deleteACL: "DELETEACL"
+        case .getACL: "GETACL"
+        case .listRights: "LISTRIGHTS"
+        case .myRights: "MYRIGHTS"
         case .check: "CHECK"
         case .close: "CLOSE"
         case .unselect: "UNSELECT"
         case .expunge: "EXPUNGE"
         case .uidExpunge: "UID EXPUNGE"
         case .search(let arguments): arguments.numbering == .uids ? "UID SEARCH" : "SEARCH"
+        case .sort(let arguments): arguments.numbering == .uids ? "UID SORT" : "SORT"
+        case .thread(let arguments): arguments.numbering == .uids ? "UID THREAD" : "THREAD"
         case .fetch(let arguments): arguments.numbering == .uids ? "UID FETCH" : "FETCH"
         case .store(let arguments): arguments.numbering == .uids ? "UID STORE" : "STORE"
         case .copy(let arguments): arguments.numbering == .uids ? "UID COPY" : "COPY"

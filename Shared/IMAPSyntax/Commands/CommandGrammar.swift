@@ -33,11 +33,23 @@ enum CommandGrammar {
         "STATUS": { cursor throws(SyntaxError) in .status(try StatusCommand.parse(&cursor)) },
         "IDLE": { _ throws(SyntaxError) in .idle },
         "NOTIFY": { cursor throws(SyntaxError) in .notify(try NotifyCommand.parse(&cursor)) },
+        "GETQUOTA": { cursor throws(SyntaxError) in .getQuota(try cursor.quotaRoot()) },
+        "GETQUOTAROOT": { cursor throws(SyntaxError) in .getQuotaRoot(try mailbox(&cursor)) },
+        "SETQUOTA": { cursor throws(SyntaxError) in .setQuota(try SetQuotaCommand.parse(&cursor)) },
+        "GETMETADATA": { cursor throws(SyntaxError) in .getMetadata(try GetMetadataCommand.parse(&cursor)) },
+        "SETMETADATA": { cursor throws(SyntaxError) in .setMetadata(try SetMetadataCommand.parse(&cursor)) },
+        "SETACL": { cursor throws(SyntaxError) in .setACL(try SetACLCommand.parse(&cursor)) },
+        "DELETEACL": { cursor throws(SyntaxError) in .deleteACL(try ACLSubject.parse(&cursor)) },
+        "GETACL": { cursor throws(SyntaxError) in .getACL(try mailbox(&cursor)) },
+        "LISTRIGHTS": { cursor throws(SyntaxError) in .listRights(try ACLSubject.parse(&cursor)) },
+        "MYRIGHTS": { cursor throws(SyntaxError) in .myRights(try mailbox(&cursor)) },
         "CHECK": { _ throws(SyntaxError) in .check },
         "CLOSE": { _ throws(SyntaxError) in .close },
         "UNSELECT": { _ throws(SyntaxError) in .unselect },
         "EXPUNGE": { _ throws(SyntaxError) in .expunge },
         "SEARCH": { cursor throws(SyntaxError) in .search(try SearchCommand.parse(&cursor, .sequenceNumbers)) },
+        "SORT": { cursor throws(SyntaxError) in .sort(try SortCommand.parse(&cursor, .sequenceNumbers)) },
+        "THREAD": { cursor throws(SyntaxError) in .thread(try ThreadCommand.parse(&cursor, .sequenceNumbers)) },
         "FETCH": { cursor throws(SyntaxError) in .fetch(try FetchCommand.parse(&cursor, .sequenceNumbers)) },
         "STORE": { cursor throws(SyntaxError) in .store(try StoreCommand.parse(&cursor, .sequenceNumbers)) },
         "COPY": { cursor throws(SyntaxError) in .copy(try CopyCommand.parse(&cursor, .sequenceNumbers)) },
@@ -48,6 +60,8 @@ enum CommandGrammar {
     /// What may follow UID (RFC 9051, 6.4.9; RFC 4315, 2.1).
     static let uidTable: [String: Arguments] = [
         "SEARCH": { cursor throws(SyntaxError) in .search(try SearchCommand.parse(&cursor, .uids)) },
+        "SORT": { cursor throws(SyntaxError) in .sort(try SortCommand.parse(&cursor, .uids)) },
+        "THREAD": { cursor throws(SyntaxError) in .thread(try ThreadCommand.parse(&cursor, .uids)) },
         "FETCH": { cursor throws(SyntaxError) in .fetch(try FetchCommand.parse(&cursor, .uids)) },
         "STORE": { cursor throws(SyntaxError) in .store(try StoreCommand.parse(&cursor, .uids)) },
         "COPY": { cursor throws(SyntaxError) in .copy(try CopyCommand.parse(&cursor, .uids)) },
@@ -144,10 +158,23 @@ extension Command {
             writer.pattern(pattern)
         case .status(let arguments): arguments.write(to: &writer)
         case .notify(let arguments): arguments.write(to: &writer)
+        case .getQuota(let root):
+            writer.space()
+            writer.astring(root)
+        case .getQuotaRoot(let mailbox), .getACL(let mailbox), .myRights(let mailbox):
+            writer.space()
+            writer.mailbox(mailbox)
+        case .setQuota(let arguments): arguments.write(to: &writer)
+        case .getMetadata(let arguments): arguments.write(to: &writer)
+        case .setMetadata(let arguments): arguments.write(to: &writer)
+        case .setACL(let arguments): arguments.write(to: &writer)
+        case .deleteACL(let subject), .listRights(let subject): subject.write(to: &writer)
         case .uidExpunge(let messages):
             writer.space()
             writer.messageSet(messages)
         case .search(let arguments): arguments.write(to: &writer)
+        case .sort(let arguments): arguments.write(to: &writer)
+        case .thread(let arguments): arguments.write(to: &writer)
         case .fetch(let arguments): arguments.write(to: &writer)
         case .store(let arguments): arguments.write(to: &writer)
         case .copy(let arguments), .move(let arguments): arguments.write(to: &writer)

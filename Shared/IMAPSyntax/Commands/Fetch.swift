@@ -10,21 +10,24 @@ public struct FetchCommand: Hashable, Sendable {
     public var changedSince: UInt64?
     /// VANISHED: also which of the messages have been expunged since; only with UID and CHANGEDSINCE (RFC 7162, 3.2.6).
     public var wantsVanished: Bool
+    /// PARTIAL: only of this part of the messages that the set names; only with UID (RFC 9394, 3.3).
+    public var part: ResultPartial?
 
     /// The arguments of FETCH.
     public init(
         numbering: Numbering, messages: MessageSet, attributes: [FetchAttribute], changedSince: UInt64? = nil,
-        wantsVanished: Bool = false
+        wantsVanished: Bool = false, part: ResultPartial? = nil
     ) {
         self.numbering = numbering
         self.messages = messages
         self.attributes = attributes
         self.changedSince = changedSince
         self.wantsVanished = wantsVanished
+        self.part = part
     }
 }
 
-/// One thing to fetch (RFC 9051, 6.4.5; RFC 3501, 6.4.5; RFC 3516, 4).
+/// One thing to fetch (RFC 9051, 6.4.5; RFC 3501, 6.4.5; RFC 3516, 4; RFC 8474, 5.3; RFC 8514, 4.2).
 public enum FetchAttribute: Hashable, Sendable {
     case envelope
     case flags
@@ -45,6 +48,12 @@ public enum FetchAttribute: Hashable, Sendable {
     case binarySize(part: [UInt32])
     /// `MODSEQ` (RFC 7162, 3.1.4.2).
     case modificationSequence
+    /// What identifies the content of the message (RFC 8474, 5.1).
+    case emailID
+    /// What identifies the messages that belong together (RFC 8474, 5.2).
+    case threadID
+    /// When the message was saved in its mailbox (RFC 8514, 4.2).
+    case saveDate
 
     /// The macro ALL (RFC 9051, 6.4.5).
     public static let all: [FetchAttribute] = [.flags, .internalDate, .rfc822Size, .envelope]
@@ -59,7 +68,7 @@ public enum FetchAttribute: Hashable, Sendable {
         case .rfc822, .rfc822Text: true
         case .section(_, let peek, _), .binary(_, let peek, _): !peek
         case .envelope, .flags, .internalDate, .uid, .rfc822Header, .rfc822Size, .body, .bodyStructure, .binarySize,
-            .modificationSequence:
+            .modificationSequence, .emailID, .threadID, .saveDate:
             false
         }
     }
@@ -85,7 +94,10 @@ extension FetchCommand {
                 try cursor.space()
                 changedSince = try cursor.modificationSequence()
             case "VANISHED" where numbering == .uids && !wantsVanished: wantsVanished = true
-            default: throw cursor.failure("CHANGEDSINCE or, with UID, VANISHED, each once", at: start)
+            case "PARTIAL" where numbering == .uids && part == nil:
+                try cursor.space()
+                part = try cursor.resultPartial()
+            default: throw cursor.failure("CHANGEDSINCE or, with UID, VANISHED or PARTIAL, each once", at: start)
             }
         }
         guard changedSince != nil || !wantsVanished else {
@@ -112,10 +124,19 @@ extension FetchCommand {
         } else {
             writer.list(attributes) { writer, attribute in attribute.write(to: &writer) }
         }
-        guard let changedSince else { return }
-        writer.text(" (CHANGEDSINCE ")
-        writer.number(changedSince)
-        writer.text(wantsVanished ? " VANISHED)" as StaticString : ")")
+        guard changedSince != nil || part != nil else { return }
+        writer.text(" (")
+        if let part {
+            writer.text("PARTIAL ")
+            writer.resultPartial(part)
+            if changedSince != nil { writer.space() }
+        }
+        if let changedSince {
+            writer.text("CHANGEDSINCE ")
+            writer.number(changedSince)
+            if wantsVanished { writer.text(" VANISHED") }
+        }
+        writer.text(")")
     }
 }
 
@@ -139,6 +160,9 @@ extension FetchAttribute {
         case "BINARY.PEEK": return try binary(&cursor, peek: true)
         case "BINARY.SIZE": return .binarySize(part: try cursor.binarySection())
         case "MODSEQ": return .modificationSequence
+        case "EMAILID": return .emailID
+        case "THREADID": return .threadID
+        case "SAVEDATE": return .saveDate
         default: throw cursor.failure("a fetch attribute", at: start)
         }
     }
@@ -175,6 +199,9 @@ extension FetchAttribute {
             writer.text("BINARY.SIZE")
             writer.binarySection(part)
         case .modificationSequence: writer.text("MODSEQ")
+        case .emailID: writer.text("EMAILID")
+        case .threadID: writer.text("THREADID")
+        case .saveDate: writer.text("SAVEDATE")
         }
     }
 }

@@ -41,6 +41,12 @@ public struct ListCommand: Hashable, Sendable {
         for case .status(let items) in returns ?? [] { return items }
         return nil
     }
+
+    /// What RETURN (METADATA (...)) asks for; nil when it is not there.
+    public var metadataEntries: [MetadataEntry]? {
+        for case .metadata(let entries) in returns ?? [] { return entries }
+        return nil
+    }
 }
 
 /// Which mailboxes LIST looks at (RFC 9051, 6.3.9.1; RFC 6154, 3).
@@ -52,12 +58,13 @@ public enum ListSelectionOption: String, Hashable, Sendable, CaseIterable {
     case specialUse = "SPECIAL-USE"
 }
 
-/// What LIST tells of each mailbox (RFC 9051, 6.3.9.2; RFC 5819; RFC 6154, 3).
+/// What LIST tells of each mailbox (RFC 9051, 6.3.9.2; RFC 5819; RFC 6154, 3; RFC 9590).
 public enum ListReturnOption: Hashable, Sendable {
     case subscribed
     case children
     case specialUse
     case status([StatusItem])
+    case metadata([MetadataEntry])
 }
 
 extension ListCommand {
@@ -138,6 +145,9 @@ extension ListReturnOption {
         case "STATUS":
             try cursor.space()
             return .status(try cursor.statusItems())
+        case "METADATA":
+            try cursor.space()
+            return .metadata(try cursor.metadataEntries())
         default: throw cursor.failure("a return option", at: start)
         }
     }
@@ -150,6 +160,9 @@ extension ListReturnOption {
         case .status(let items):
             writer.text("STATUS ")
             writer.list(items) { $0.text($1.rawValue) }
+        case .metadata(let entries):
+            writer.text("METADATA ")
+            writer.metadataEntries(entries)
         }
     }
 }

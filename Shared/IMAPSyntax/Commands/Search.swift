@@ -23,16 +23,8 @@ public struct SearchCommand: Hashable, Sendable {
     }
 }
 
-/// What SEARCH returns (RFC 9051, 6.4.4).
-public enum SearchReturnOption: String, Hashable, Sendable, CaseIterable {
-    case min = "MIN"
-    case max = "MAX"
-    case all = "ALL"
-    case count = "COUNT"
-    case save = "SAVE"
-}
-
-/// A condition on a message (RFC 9051, 6.4.4; RFC 3501, 6.4.4). Strings are octets in the command's charset.
+/// A condition on a message (RFC 9051, 6.4.4; RFC 3501, 6.4.4; RFC 8474, 6; RFC 8514, 4.3). Strings are octets in the
+/// command's charset.
 /// Nesting is never deeper than the parser's limit, so that code may recurse over it.
 public indirect enum SearchKey: Hashable, Sendable {
     case all
@@ -48,15 +40,25 @@ public indirect enum SearchKey: Hashable, Sendable {
     case header(String, ByteBuffer)
     case body(ByteBuffer)
     case text(ByteBuffer)
-    /// BEFORE, ON, SINCE and their SENT forms.
+    /// BEFORE, ON, SINCE and their SENT and SAVED forms.
     case date(SearchDate, DateComparison, CalendarDate)
     /// MODSEQ: the modification sequence is not less. The entry is for servers that count each flag's changes by
     /// themselves (RFC 7162, 3.1.5).
     case modificationSequence(UInt64, entry: SearchEntry?)
+    /// The internal date is at most so many seconds ago (RFC 5032).
+    case younger(UInt32)
+    /// The internal date is at least so many seconds ago (RFC 5032).
+    case older(UInt32)
     case larger(UInt64)
     case smaller(UInt64)
     case sequence(MessageSet)
     case uid(MessageSet)
+    /// RFC 8474, 6
+    case emailID(ObjectID)
+    /// RFC 8474, 6
+    case threadID(ObjectID)
+    /// SAVEDATESUPPORTED (RFC 8514, 4.3)
+    case saveDateSupported
     case not(SearchKey)
     case or(SearchKey, SearchKey)
     /// A list in parentheses: all of them.
@@ -71,10 +73,7 @@ extension SearchKey {
         case .not(let key): return key.contains(where: isSuch)
         case .or(let first, let second): return first.contains(where: isSuch) || second.contains(where: isSuch)
         case .and(let keys): return keys.contains { $0.contains(where: isSuch) }
-        case .all, .flag, .notFlag, .new, .field, .header, .body, .text, .date, .modificationSequence, .larger,
-            .smaller,
-            .sequence, .uid:
-            return false
+        default: return false
         }
     }
 }
@@ -114,6 +113,8 @@ public enum SearchDate: Hashable, Sendable, CaseIterable {
     case `internal`
     /// The Date field.
     case sent
+    /// When it was saved in its mailbox (RFC 8514, 4.3).
+    case saved
 }
 
 /// How a message's date is compared with the given day, without regard to time and zone.

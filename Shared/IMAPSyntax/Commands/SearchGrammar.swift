@@ -2,19 +2,8 @@ import NIOCore
 
 extension SearchCommand {
     static func parse(_ cursor: inout ByteCursor, _ numbering: Numbering) throws(SyntaxError) -> SearchCommand {
-        var returns: [SearchReturnOption]?
+        let returns = try cursor.searchReturnOptions()
         try cursor.space()
-        if cursor.skip(word: "RETURN") {
-            try cursor.space()
-            returns = try cursor.list(allowsEmpty: true) { cursor throws(SyntaxError) in
-                let start = cursor.position
-                guard let option = SearchReturnOption(rawValue: try cursor.word("a return option")) else {
-                    throw cursor.failure("a return option", at: start)
-                }
-                return option
-            }
-            try cursor.space()
-        }
         var charset: String?
         if cursor.skip(word: "CHARSET") {
             try cursor.space()
@@ -27,10 +16,7 @@ extension SearchCommand {
     }
 
     func write(to writer: inout CommandWriter) {
-        if let returns {
-            writer.text(" RETURN ")
-            writer.list(returns) { $0.text($1.rawValue) }
-        }
+        writer.searchReturnOptions(returns)
         if let charset {
             writer.text(" CHARSET ")
             writer.astring(charset)
@@ -92,16 +78,29 @@ struct SearchKeyGrammar {
         case "MODSEQ":
             try cursor.space()
             return try modificationSequence(&cursor)
+        case "YOUNGER", "OLDER":
+            try cursor.space()
+            let seconds = try cursor.nonZeroNumber("a number of seconds")
+            return word == "YOUNGER" ? .younger(seconds) : .older(seconds)
         case "LARGER", "SMALLER":
             try cursor.space()
             let size = try cursor.number64("a size")
             return word == "LARGER" ? .larger(size) : .smaller(size)
+        case "EMAILID":
+            try cursor.space()
+            return .emailID(try cursor.objectID())
+        case "THREADID":
+            try cursor.space()
+            return .threadID(try cursor.objectID())
         default: break
         }
         if let field = SearchField(rawValue: word) { return .field(field, try string(&cursor)) }
         if let comparison = DateComparison(rawValue: word) { return .date(.internal, comparison, try date(&cursor)) }
         if word.hasPrefix("SENT"), let comparison = DateComparison(rawValue: String(word.dropFirst(4))) {
             return .date(.sent, comparison, try date(&cursor))
+        }
+        if word.hasPrefix("SAVED"), let comparison = DateComparison(rawValue: String(word.dropFirst(5))) {
+            return .date(.saved, comparison, try date(&cursor))
         }
         throw cursor.failure("a search key", at: start)
     }
@@ -149,6 +148,7 @@ extension SearchKey {
         "SEEN": .flag(.seen), "UNSEEN": .notFlag(.seen),
         "RECENT": .flag(.recent), "OLD": .notFlag(.recent),
         "NEW": .new,
+        "SAVEDATESUPPORTED": .saveDateSupported,
     ]
 
     private static let words = Dictionary(uniqueKeysWithValues: withoutArguments.map { ($0.value, $0.key) })
@@ -158,6 +158,7 @@ extension SearchKey {
         switch self {
         case .all: writer.text("ALL")
         case .new: writer.text("NEW")
+        case .saveDateSupported: writer.text("SAVEDATESUPPORTED")
         case .flag(let flag): writer.text("KEYWORD \(flag.name)")
         case .notFlag(let flag): writer.text("UNKEYWORD \(flag.name)")
         case .field(let field, let octets):
@@ -176,7 +177,11 @@ extension SearchKey {
             writer.text("TEXT ")
             writer.astring(octets)
         case .date(let which, let comparison, let date):
-            if which == .sent { writer.text("SENT") }
+            switch which {
+            case .internal: break
+            case .sent: writer.text("SENT")
+            case .saved: writer.text("SAVED")
+            }
             writer.text(comparison.rawValue)
             writer.space()
             writer.date(date)
@@ -187,6 +192,12 @@ extension SearchKey {
                 writer.text(" \(entry.kind.rawValue.lowercased()) ")
             }
             writer.number(value)
+        case .younger(let seconds):
+            writer.text("YOUNGER ")
+            writer.number(seconds)
+        case .older(let seconds):
+            writer.text("OLDER ")
+            writer.number(seconds)
         case .larger(let size):
             writer.text("LARGER ")
             writer.number(size)
@@ -197,6 +208,12 @@ extension SearchKey {
         case .uid(let messages):
             writer.text("UID ")
             writer.messageSet(messages)
+        case .emailID(let identifier):
+            writer.text("EMAILID ")
+            writer.text(identifier.value)
+        case .threadID(let identifier):
+            writer.text("THREADID ")
+            writer.text(identifier.value)
         case .not(let key):
             writer.text("NOT ")
             key.write(to: &writer)

@@ -20,7 +20,7 @@ public enum FetchOctetsLabel: Hashable, Sendable {
         case .rfc822Header: self = .rfc822Header
         case .rfc822Text: self = .rfc822Text
         case .envelope, .flags, .internalDate, .uid, .rfc822Size, .body, .bodyStructure, .binarySize,
-            .modificationSequence:
+            .modificationSequence, .emailID, .threadID, .saveDate:
             return nil
         }
     }
@@ -42,7 +42,7 @@ extension ResponsePrinter {
         needsSpace = false
     }
 
-    private mutating func item(_ name: StaticString) {
+    mutating func item(_ name: StaticString) {
         if needsSpace { space() }
         needsSpace = true
         text(name)
@@ -220,6 +220,9 @@ extension ResponsePrinter {
             fetchOctets(.binary(part: part, origin: origin, isLiteral8: hasNUL), octets)
         case .binarySize(let part, let size): fetchBinarySize(part: part, size)
         case .modificationSequence(let value): fetchModificationSequence(value)
+        case .emailID(let identifier): fetchEmailID(identifier)
+        case .threadID(let identifier): fetchThreadID(identifier)
+        case .saveDate(let date): fetchSaveDate(date)
         case .other(let name, let value):
             item("")
             text(name)

@@ -16,6 +16,13 @@ extension ResponsePrinter {
         case .lsub(let listing): list(listing, as: "LSUB")
         case .namespace(let response): namespace(response)
         case .mailboxStatus(let mailbox, let values): status(of: mailbox, values)
+        case .quota(let response): quota(response)
+        case .quotaRoot(let mailbox, let roots): quotaRoots(of: mailbox, roots)
+        case .metadata(let mailbox, let values): metadata(of: mailbox, values)
+        case .metadataChanged(let mailbox, let entries): metadataChanged(of: mailbox, entries)
+        case .acl(let mailbox, let entries): acl(of: mailbox, entries)
+        case .listRights(let response): listRights(response)
+        case .myRights(let mailbox, let rights): myRights(on: mailbox, rights)
         case .flags(let flags):
             text("* FLAGS ")
             self.flags(flags)
@@ -23,6 +30,8 @@ extension ResponsePrinter {
         case .search(let numbers, let modificationSequence):
             search(numbers, modificationSequence: modificationSequence)
         case .eSearch(let response): eSearch(response)
+        case .sort(let numbers, let modificationSequence): sort(numbers, modificationSequence: modificationSequence)
+        case .thread(let threads): self.threads(threads)
         case .exists(let count): exists(count)
         case .recent(let count): recent(count)
         case .expunge(let number): expunge(number)
@@ -108,21 +117,36 @@ extension ResponsePrinter {
         list(values) { writer, value in
             writer.text(value.item.rawValue)
             writer.space()
-            writer.number(value.value)
+            switch value.value {
+            case .number(let number): writer.number(number)
+            case .objectID(let identifier): writer.listedObjectID(identifier)
+            case .absent: writer.text("NIL")
+            }
         }
         endOfLine()
     }
 
     /// `* SEARCH 2 3 6`, IMAP4rev1 (RFC 3501, 7.2.5), or `* SEARCH 2 3 6 (MODSEQ 917)` (RFC 7162, 3.1.6).
     public mutating func search(_ numbers: some Sequence<UInt32>, modificationSequence: UInt64? = nil) {
-        text("* SEARCH")
+        searchResult("* SEARCH", numbers, modificationSequence)
+    }
+
+    /// `* SORT 2 84 882` (RFC 5256, 4), or `* SORT 2 84 882 (MODSEQ 917)` (RFC 7162, 3.1.9).
+    public mutating func sort(_ numbers: some Sequence<UInt32>, modificationSequence: UInt64? = nil) {
+        searchResult("* SORT", numbers, modificationSequence)
+    }
+
+    private mutating func searchResult(
+        _ head: StaticString, _ numbers: some Sequence<UInt32>, _ modificationSequence: UInt64?
+    ) {
+        text(head)
         for number in numbers {
             space()
             self.number(number)
         }
         if let modificationSequence {
             text(" (MODSEQ ")
-            self.number(modificationSequence)
+            number(modificationSequence)
             text(")")
         }
         endOfLine()
@@ -162,6 +186,12 @@ extension ResponsePrinter {
             case .modificationSequence(let value):
                 text("MODSEQ ")
                 number(value)
+            case .partial(let partial, let set):
+                text("PARTIAL (")
+                resultPartial(partial)
+                space()
+                if let set { sequenceSet(set) } else { text("NIL") }
+                octet(UInt8(ascii: ")"))
             case .other(let name, let value):
                 text(name)
                 space()
@@ -227,6 +257,10 @@ extension ResponsePrinter {
         case .unseen(let number):
             text("UNSEEN ")
             self.number(number)
+        case .mailboxID(let identifier):
+            text("MAILBOXID ")
+            listedObjectID(identifier)
+        case .metadata(let code): metadataCode(code)
         case .other(let name, let rest):
             text(name)
             if let rest {

@@ -1,4 +1,4 @@
-/// The answer to SEARCH RETURN, and to every SEARCH of IMAP4rev2 (RFC 9051, 7.3.4; RFC 4731).
+/// The answer to SEARCH RETURN and SORT RETURN, and to every SEARCH of IMAP4rev2 (RFC 9051, 7.3.4; RFC 4731; RFC 5267).
 public struct ESearchResponse: Hashable, Sendable {
     /// The tag of the command that it answers.
     public var tag: String?
@@ -20,10 +20,12 @@ public enum ESearchDatum: Hashable, Sendable {
     case min(UInt32)
     case max(UInt32)
     case count(UInt32)
-    /// Never empty: without a match ALL is left out.
+    /// In the order of the result. Never empty: without a match ALL is left out.
     case all(SequenceSet)
     /// The greatest modification sequence of what was found (RFC 4731, 3.2).
     case modificationSequence(UInt64)
+    /// The part that was asked for, and what of the result lies in it, in order; nil when nothing does (RFC 9394, 3.1).
+    case partial(ResultPartial, SequenceSet?)
     case other(String, ExtensionValue)
 }
 
@@ -52,6 +54,13 @@ extension ESearchResponse {
             case "COUNT": response.data.append(.count(try cursor.number()))
             case "MODSEQ": response.data.append(.modificationSequence(try cursor.modificationSequence()))
             case "ALL": response.data.append(.all(try cursor.sequenceSet()))
+            case "PARTIAL":
+                try cursor.openParenthesis()
+                let partial = try cursor.resultPartial()
+                try cursor.space()
+                let isEmpty = cursor.skip(word: "NIL")
+                try response.data.append(.partial(partial, isEmpty ? nil : cursor.sequenceSet()))
+                try cursor.closeParenthesis()
             default: response.data.append(.other(name, try cursor.extensionValue()))
             }
         }

@@ -21,6 +21,12 @@ public enum FetchDatum: Hashable, Sendable {
     case binarySize(part: [UInt32], UInt64)
     /// The change counter of the message (RFC 7162, 3.1.4.1).
     case modificationSequence(UInt64)
+    /// RFC 8474, 5.3
+    case emailID(ObjectID)
+    /// RFC 8474, 5.3; nil for NIL: the server does not know which messages belong together.
+    case threadID(ObjectID?)
+    /// RFC 8514, 4.2; nil for NIL: it is not known.
+    case saveDate(DateTime?)
     /// An item of an extension that is not known here: its name in upper case, and its value as it stands.
     case other(String, ByteBuffer)
 }
@@ -67,6 +73,9 @@ extension FetchDatum {
             let value = try cursor.number64()
             try cursor.closeParenthesis()
             return .modificationSequence(value)
+        case "EMAILID": return .emailID(try cursor.listedObjectID())
+        case "THREADID": return .threadID(cursor.skip(word: "NIL") ? nil : try cursor.listedObjectID())
+        case "SAVEDATE": return .saveDate(cursor.skip(word: "NIL") ? nil : try cursor.dateTime())
         default: return .other(name, try cursor.rawValue())
         }
     }

@@ -71,10 +71,26 @@ public enum UntaggedResponse: Hashable, Sendable {
     case lsub(MailboxListing)
     case namespace(NamespaceResponse)
     case mailboxStatus(MailboxName, [StatusValue])
+    case quota(QuotaResponse)
+    /// The quota roots of a mailbox (RFC 9208, 4.2.2).
+    case quotaRoot(MailboxName, [String])
+    /// Annotations of a mailbox, or of the server for the empty name (RFC 5464, 4.4.1).
+    case metadata(MailboxName, [MetadataValue])
+    /// Names of annotations that have changed (RFC 5464, 4.4.2); never empty.
+    case metadataChanged(MailboxName, [MetadataEntry])
+    /// RFC 4314, 3.6
+    case acl(MailboxName, [ACLEntry])
+    /// RFC 4314, 3.7
+    case listRights(ListRightsResponse)
+    /// RFC 4314, 3.8
+    case myRights(MailboxName, Rights)
     case flags([Flag])
     /// IMAP4rev1 (RFC 3501, 7.2.5), and when MODSEQ was searched for, the greatest of what was found (RFC 7162, 3.1.6).
     case search([UInt32], modificationSequence: UInt64? = nil)
     case eSearch(ESearchResponse)
+    /// In the order that was asked for (RFC 5256, 4).
+    case sort([UInt32], modificationSequence: UInt64? = nil)
+    case thread(MessageThreads)
     case exists(UInt32)
     /// IMAP4rev1 (RFC 3501, 7.3.2).
     case recent(UInt32)
@@ -90,12 +106,24 @@ public enum UntaggedResponse: Hashable, Sendable {
 public struct StatusValue: Hashable, Sendable {
     /// What it is.
     public var item: StatusItem
-    /// How much it is.
-    public var value: UInt64
+    /// What is said of it.
+    public var value: StatusDatum
 
     /// A value of a STATUS response.
-    public init(_ item: StatusItem, _ value: UInt64) {
+    public init(_ item: StatusItem, _ value: StatusDatum) {
         self.item = item
         self.value = value
     }
+
+    /// How much of something there is.
+    public init(_ item: StatusItem, _ value: UInt64) { self.init(item, .number(value)) }
+}
+
+/// What a STATUS response says of one item.
+public enum StatusDatum: Hashable, Sendable {
+    case number(UInt64)
+    /// MAILBOXID (RFC 8474, 4.3).
+    case objectID(ObjectID)
+    /// NIL: APPENDLIMIT of a mailbox without a limit (RFC 7889, 3).
+    case absent
 }

@@ -1,4 +1,5 @@
-/// What a status response tells the program (RFC 9051, 7.1; RFC 5530; RFC 4315; RFC 6154; RFC 4469).
+/// What a status response tells the program (RFC 9051, 7.1; RFC 5530; RFC 4315; RFC 6154; RFC 4469; RFC 8474;
+/// RFC 5464).
 public enum ResponseCode: Hashable, Sendable {
     case alert
     case alreadyExists
@@ -55,6 +56,10 @@ public enum ResponseCode: Hashable, Sendable {
     case unseen(UInt32)
     /// A special use that the server does not give (RFC 6154, 3).
     case useAttribute
+    /// The identifier of the mailbox that was made or opened (RFC 8474, 4).
+    case mailboxID(ObjectID)
+    /// RFC 5464, 5
+    case metadata(MetadataCode)
     /// Any other: its name in upper case, and what follows it.
     case other(String, String?)
 }
@@ -138,6 +143,10 @@ extension ResponseCode {
         case "UNSEEN":
             try cursor.space()
             return .unseen(try cursor.nonZeroNumber())
+        case "METADATA": return .metadata(try cursor.metadataCode())
+        case "MAILBOXID":
+            try cursor.space()
+            return .mailboxID(try cursor.listedObjectID())
         default: return .other(name, cursor.skip(0x20) ? cursor.codeText() : nil)
         }
     }

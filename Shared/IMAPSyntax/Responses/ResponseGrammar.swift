@@ -72,23 +72,21 @@ enum ResponseGrammar {
         case "LSUB": return .lsub(try MailboxListing.parse(&cursor))
         case "NAMESPACE": return .namespace(try NamespaceResponse.parse(&cursor))
         case "STATUS": return try mailboxStatus(&cursor)
+        case "QUOTA": return .quota(try QuotaResponse.parse(&cursor))
+        case "ACL": return try acl(&cursor)
+        case "LISTRIGHTS": return try listRights(&cursor)
+        case "MYRIGHTS": return try myRights(&cursor)
+        case "METADATA": return try metadata(&cursor)
+        case "QUOTAROOT": return try QuotaResponse.parseRoots(&cursor)
         case "FLAGS":
             try cursor.space()
             return .flags(try cursor.flagList())
         case "SEARCH":
-            var numbers: [UInt32] = []
-            var modificationSequence: UInt64?
-            while cursor.skip(0x20), !cursor.isAtEndOfLine {
-                if cursor.skip(UInt8(ascii: "(")) {
-                    guard cursor.skip(word: "MODSEQ") else { throw cursor.failure("MODSEQ") }
-                    try cursor.space()
-                    modificationSequence = try cursor.modificationSequence()
-                    try cursor.closeParenthesis()
-                    break
-                }
-                numbers.append(try cursor.nonZeroNumber())
-            }
+            let (numbers, modificationSequence) = try searchResult(&cursor)
             return .search(numbers, modificationSequence: modificationSequence)
+        case "SORT":
+            let (numbers, modificationSequence) = try searchResult(&cursor)
+            return .sort(numbers, modificationSequence: modificationSequence)
         case "VANISHED":
             try cursor.space()
             let isEarlier = cursor.skip(UInt8(ascii: "("))
@@ -98,9 +96,29 @@ enum ResponseGrammar {
                 try cursor.space()
             }
             return .vanished(try cursor.knownUIDs(), earlier: isEarlier)
+        case "THREAD": return .thread(try MessageThreads.parse(&cursor))
         case "ESEARCH": return .eSearch(try ESearchResponse.parse(&cursor))
         default: return .other(name, cursor.restOfResponse())
         }
+    }
+
+    /// `*(SP nz-number) [SP "(MODSEQ" SP mod-sequence-value ")"]` (RFC 7162, 7)
+    private static func searchResult(
+        _ cursor: inout ByteCursor
+    ) throws(SyntaxError) -> (numbers: [UInt32], modificationSequence: UInt64?) {
+        var numbers: [UInt32] = []
+        while cursor.skip(0x20), !cursor.isAtEndOfLine {
+            guard cursor.skip(UInt8(ascii: "(")) else {
+                numbers.append(try cursor.nonZeroNumber())
+                continue
+            }
+            guard cursor.skip(word: "MODSEQ") else { throw cursor.failure("MODSEQ") }
+            try cursor.space()
+            let modificationSequence = try cursor.modificationSequence()
+            try cursor.closeParenthesis()
+            return (numbers, modificationSequence)
+        }
+        return (numbers, nil)
     }
 
     /// `* 23 EXISTS` and its like
@@ -142,7 +160,14 @@ enum ResponseGrammar {
                 _ = try cursor.extensionValue()
                 return nil
             }
-            return StatusValue(item, try cursor.number64())
+            switch item {
+            case .mailboxID: return StatusValue(item, .objectID(try cursor.listedObjectID()))
+            case .appendLimit:
+                return StatusValue(item, cursor.skip(word: "NIL") ? .absent : .number(try cursor.number64()))
+            case .messages, .recent, .uidNext, .uidValidity, .unseen, .deleted, .size, .deletedStorage,
+                .highestModificationSequence:
+                return StatusValue(item, try cursor.number64())
+            }
         }
         return .mailboxStatus(mailbox, values.compactMap { $0 })
     }

@@ -49,16 +49,32 @@ public struct Capability: Sendable, Hashable, CustomStringConvertible, Expressib
     public static let eSearch: Capability = "ESEARCH"
     /// RFC 4959
     public static let saslIR: Capability = "SASL-IR"
+    /// RFC 5032
+    public static let within: Capability = "WITHIN"
     /// RFC 5161
     public static let enable: Capability = "ENABLE"
     /// RFC 5182
     public static let searchRes: Capability = "SEARCHRES"
+    /// RFC 5255
+    public static let i18nLevel1: Capability = "I18NLEVEL=1"
+    /// RFC 5256
+    public static let sort: Capability = "SORT"
+
+    /// `THREAD=` and the name of an algorithm (RFC 5256, 1).
+    public static func threading(_ algorithm: ThreadAlgorithm) -> Capability {
+        Capability("THREAD=" + algorithm.rawValue)
+    }
+
     /// RFC 5258
     public static let listExtended: Capability = "LIST-EXTENDED"
     /// RFC 5465
     public static let notify: Capability = "NOTIFY"
+    /// RFC 5267, 3
+    public static let eSort: Capability = "ESORT"
     /// RFC 5819
     public static let listStatus: Capability = "LIST-STATUS"
+    /// RFC 5957
+    public static let sortDisplay: Capability = "SORT=DISPLAY"
     /// RFC 6154
     public static let specialUse: Capability = "SPECIAL-USE"
     /// RFC 6154
@@ -75,8 +91,25 @@ public struct Capability: Sendable, Hashable, CustomStringConvertible, Expressib
     public static let literalPlus: Capability = "LITERAL+"
     /// RFC 7888
     public static let literalMinus: Capability = "LITERAL-"
+    /// RFC 9394
+    public static let partial: Capability = "PARTIAL"
     /// RFC 9585
     public static let inProgress: Capability = "INPROGRESS"
     /// RFC 8438
     public static let statusSize: Capability = "STATUS=SIZE"
+    /// `APPENDLIMIT=` and the octets of the largest message that APPEND takes (RFC 7889, 2).
+    public static func appendLimit(_ octets: UInt32) -> Capability { Capability("APPENDLIMIT=\(octets)") }
+    /// RFC 8474
+    public static let objectID: Capability = "OBJECTID"
+    /// RFC 8514
+    public static let saveDate: Capability = "SAVEDATE"
+    /// RFC 5464
+    public static let metadata: Capability = "METADATA"
+    /// RFC 9590
+    public static let listMetadata: Capability = "LIST-METADATA"
+    /// RFC 9208
+    public static let quota: Capability = "QUOTA"
+
+    /// `QUOTA=RES-` and a resource that is limited (RFC 9208, 3.1).
+    public static func quota(of resource: QuotaResource) -> Capability { Capability("QUOTA=RES-" + resource.name) }
 }

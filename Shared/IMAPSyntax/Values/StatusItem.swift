@@ -10,4 +10,10 @@ public enum StatusItem: String, Hashable, Sendable, CaseIterable {
     case size = "SIZE"
     /// RFC 7162, 3.1.7.
     case highestModificationSequence = "HIGHESTMODSEQ"
+    /// RFC 8474, 4.3
+    case mailboxID = "MAILBOXID"
+    /// RFC 7889, 3.1
+    case appendLimit = "APPENDLIMIT"
+    /// RFC 9208, 4.1.4
+    case deletedStorage = "DELETED-STORAGE"
 }

@@ -5,7 +5,8 @@ import Testing
 /// A file of Dialogues: what clients send and what must come back.
 ///
 ///     # a comment, best with the RFC's section
-///     ! connect | login | deliver MESSAGE      what happens besides; a digit after `!`, `C` or `S` names the session
+///     ! connect | login | deliver MESSAGE | day passes | save dates lost | quota OCTETS MESSAGES
+///                                              what happens besides; a digit after `!`, `C` or `S` names the session
 ///     C: a NOOP                                a line that the client sends; ↵ stands for CRLF within
 ///     S: a OK *                                a line that must come; `*` at the end stands for anything
 ///     S: ...                                   any number of lines before the next one
@@ -64,6 +65,13 @@ struct Dialogue: Sendable, CustomTestStringConvertible {
                 case "deliver":
                     guard let message = Fixtures.named[words.last ?? ""] else { throw TestFailure("no such message") }
                     server.store.deliver(message)
+                case "day": server.store.passDay()
+                case "save": server.store.forgetSaveDates()
+                case "quota":
+                    server.store.state.withLock { state in
+                        state.octetsLimit = words.dropFirst().first.flatMap { Int64($0) } ?? 0
+                        state.messagesLimit = words.dropFirst(2).first.flatMap { Int64($0) } ?? 0
+                    }
                 case "ended": try await client(number).untilEnd()
                 default: throw TestFailure("no such event: \(words)")
                 }

@@ -62,5 +62,19 @@ enum Fixtures {
 
     static let short = "Subject: Short\r\n\r\nshort\r\n"
 
-    static let named = ["plain": plain, "mixed": mixed, "short": short]
+    /// An answer to `plain`, and one that says so only in its subject.
+    static let reply = """
+        From: Bob <bob@example.test>\r
+        To: Ann <ann@example.test>\r
+        Subject: Re: Hello\r
+        Date: Wed, 3 Jan 2024 09:00:00 +0000\r
+        Message-ID: <4@example.test>\r
+        In-Reply-To: <"1"@example.test> of yesterday\r
+        \r
+        Answer\r
+
+        """
+    static let echo = "Subject: =?utf-8?q?Re=3A_hello?=\r\nDate: 4 Jan 2024 09:00 +0000\r\n\r\necho\r\n"
+
+    static let named = ["plain": plain, "mixed": mixed, "short": short, "reply": reply, "echo": echo]
 }

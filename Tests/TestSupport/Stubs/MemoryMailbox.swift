@@ -5,6 +5,10 @@ import NIOCore
 /// One stored message of the in-memory store.
 package struct MemoryMessage: Sendable {
     package var uid: UInt32 = 0
+    /// The same for all copies.
+    package var contentID: Int64 = 0
+    /// When it came into its mailbox; 0 when that is not known.
+    package var savedAt: Int64 = 0
     package var flags: UInt64 = 0
     package var modseq: UInt64 = 0
     package var date: Int64 = 0
@@ -33,6 +37,7 @@ package struct MemoryMailbox: Sendable {
     package var modseq: UInt64 = 1
     package var messages: [MemoryMessage] = []
     package var vanished: [(uid: UInt32, modseq: UInt64)] = []
+    package var annotations: [String: [UInt8]] = [:]
 
     package init(id: Int64, name: String, uidValidity: UInt32) {
         self.id = id
@@ -40,7 +45,7 @@ package struct MemoryMailbox: Sendable {
         self.uidValidity = uidValidity
     }
 
-    package var described: Mailbox {
+    package func described(deletedOctets: Bool = false) -> Mailbox {
         var mailbox = Mailbox()
         mailbox.mailboxID = id
         mailbox.name = name
@@ -55,6 +60,9 @@ package struct MemoryMailbox: Sendable {
         mailbox.deletedCount = UInt32(messages.filter { $0.flags & 8 != 0 }.count)
         mailbox.octets = Int64(messages.reduce(0) { $0 + $1.size })
         mailbox.selectable = true
+        if deletedOctets {
+            mailbox.deletedOctets = Int64(messages.reduce(0) { $0 + ($1.flags & 8 != 0 ? $1.size : 0) })
+        }
         return mailbox
     }
 
@@ -81,10 +89,11 @@ package struct MemoryMailbox: Sendable {
         return bits
     }
 
-    package mutating func add(_ message: MemoryMessage) -> UInt32 {
+    package mutating func add(_ message: MemoryMessage, at moment: Int64) -> UInt32 {
         var message = message
         modseq += 1
         message.uid = uidNext
+        message.savedAt = moment
         message.modseq = modseq
         uidNext += 1
         messages.append(message)
@@ -120,6 +129,11 @@ extension MemoryMessage {
 
 extension MemoryStore.State {
     package func index(of name: String) -> Int? { mailboxes.firstIndex { $0.name == name } }
+
+    package mutating func newContent() -> Int64 {
+        lastContent += 1
+        return lastContent
+    }
 
     package mutating func make(_ name: String, _ specialUse: String) -> MemoryMailbox {
         var mailbox = MemoryMailbox(id: nextMailbox, name: name, uidValidity: nextValidity)

@@ -12,12 +12,20 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         package var subscribedWithoutMailbox: Set<String> = []
         package var nextMailbox: Int64 = 1
         package var nextValidity: UInt32 = 1000
+        package var lastContent: Int64 = 0
+        /// The store's clock, microseconds since 1970: noon of 10 January 2024 until a test moves it.
+        package var now: Int64 = 1_704_888_000_000_000
         /// Thrown by every call while it is set.
         package var fault: MessagingError?
         /// Octets that fetchOctets gives before it fails once.
         package var failAfterOctets: Int?
         /// The largest message that was taken; beyond it OVERQUOTA.
         package var quota = Int.max
+        /// What is noted of the account itself.
+        package var annotations: [String: [UInt8]] = [:]
+        /// What is said to be allowed; 0 for no limit.
+        package var octetsLimit: Int64 = 0
+        package var messagesLimit: Int64 = 0
         package var calls: [String: Int] = [:]
         /// From where on the last caller of `view` knew nothing.
         package var lastChangedSince: UInt64 = 0
@@ -59,7 +67,8 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
             var stored = message
             stored.date = date
             stored.flags = state.mailboxes[index].bits(of: flags) ?? 0
-            return (state.mailboxes[index].add(stored), state.change(index))
+            stored.contentID = state.newContent()
+            return (state.mailboxes[index].add(stored, at: state.now), state.change(index))
         }
         publish(change)
         return uid
@@ -67,6 +76,20 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
 
     package func messages(in name: String = "INBOX") -> [MemoryMessage] {
         state.withLock { state in state.index(of: name).map { state.mailboxes[$0].messages } ?? [] }
+    }
+
+    /// Lets a day pass.
+    package func passDay() { state.withLock { $0.now += 86_400_000_000 } }
+
+    /// Makes all messages ones from before it was kept when they were saved.
+    package func forgetSaveDates() {
+        state.withLock { state in
+            for index in state.mailboxes.indices {
+                for position in state.mailboxes[index].messages.indices {
+                    state.mailboxes[index].messages[position].savedAt = 0
+                }
+            }
+        }
     }
 
     package func setFault(_ fault: MessagingError?) { state.withLock { $0.fault = fault } }
@@ -79,7 +102,7 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
     }
 
     /// Runs a call: counts it, fails it while a fault is on, publishes what it changed.
-    private func call<Reply>(_ name: String, _ body: (inout State) throws -> (Reply, MailboxChanged?)) throws -> Reply {
+    func call<Reply>(_ name: String, _ body: (inout State) throws -> (Reply, MailboxChanged?)) throws -> Reply {
         let (reply, change) = try state.withLock { state in
             state.calls[name, default: 0] += 1
             if let fault = state.fault { throw fault }
@@ -96,7 +119,7 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
     {
         try call("listMailboxes") { state in
             var reply = ListMailboxesReply()
-            reply.mailboxes = state.mailboxes.map(\.described)
+            reply.mailboxes = state.mailboxes.map { $0.described(deletedOctets: request.deletedOctets) }
             reply.subscribedWithoutMailbox = state.subscribedWithoutMailbox.sorted()
             return (reply, nil)
         }
@@ -105,9 +128,13 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
     package func createMailbox(_ request: CreateMailboxRequest, _ context: CallContext) async throws -> MailboxReply {
         try call("createMailbox") { state in
             var reply = MailboxReply()
+            guard request.name.isNetUnicode else {
+                reply.outcome = .notPermitted
+                return (reply, nil)
+            }
             reply.outcome = state.index(of: request.name) == nil ? .done : .alreadyExists
             guard reply.outcome == .done else { return (reply, nil) }
-            reply.mailbox = state.make(request.name, request.specialUse).described
+            reply.mailbox = state.make(request.name, request.specialUse).described()
             return (reply, .mailboxesChanged)
         }
     }
@@ -137,6 +164,10 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
                 reply.outcome = .noSuchMailbox
                 return (reply, nil)
             }
+            guard request.to.isNetUnicode else {
+                reply.outcome = .notPermitted
+                return (reply, nil)
+            }
             guard state.index(of: request.to) == nil else {
                 reply.outcome = .alreadyExists
                 return (reply, nil)
@@ -145,7 +176,10 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
             if request.from == "INBOX" {
                 _ = state.make(request.to, "")
                 if let target = state.index(of: request.to) {
-                    for message in state.mailboxes[index].messages { _ = state.mailboxes[target].add(message) }
+                    state.mailboxes[target].annotations = state.mailboxes[index].annotations
+                    for message in state.mailboxes[index].messages {
+                        _ = state.mailboxes[target].add(message, at: state.now)
+                    }
                 }
                 _ = state.mailboxes[index].remove(Set(state.mailboxes[index].messages.map(\.uid)))
                 return (reply, state.change(index))
@@ -190,7 +224,7 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
             }
             let mailbox = state.mailboxes[index]
             item.outcome = .done
-            item.mailbox = mailbox.described
+            item.mailbox = mailbox.described(deletedOctets: request.deletedOctets)
             let rows = mailbox.messages.filter { $0.modseq > request.changedSince }
             item.count = UInt32(rows.count)
             if request.changedSince > 0 {
@@ -214,16 +248,20 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         try call("fetch") { state in
             let found = state.mailboxes.first { $0.id == request.mailboxID }?.messages ?? []
             let wanted = found.filter { pairs(request.uids, contain: $0.uid) }
+            state.calls["fetched messages", default: 0] += wanted.count
             let elements = wanted.map { message -> ReplyStream<FetchItem>.Element in
                 var item = FetchItem()
                 item.uid = message.uid
+                item.contentID = message.contentID
+                item.savedAt = message.savedAt
+                item.octets = Int64(message.size)
+                if request.rowOnly { return (item, []) }
                 if request.envelope { item.envelope = Data(message.envelope) }
                 if request.bodyStructure { item.bodyStructure = Data(message.bodyStructure) }
                 if request.body { item.body = Data(message.body) }
                 if request.mimeIndex { item.mimeIndex = Data(message.mimeIndex) }
                 item.prefixOctets = Int64(message.prefix.count)
                 item.headerOctets = Int64(message.headerOctets)
-                item.octets = Int64(message.size)
                 let header = message.octets.prefix(message.prefix.count + message.headerOctets)
                 return (item, request.header ? [ByteBuffer(bytes: header)] : [])
             }
@@ -348,7 +386,7 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
                 }
                 copy.flags = (message.flags & 0x1F) | (state.mailboxes[target].bits(of: names) ?? 0)
                 reply.sourceUids.append(message.uid)
-                reply.targetUids.append(state.mailboxes[target].add(copy))
+                reply.targetUids.append(state.mailboxes[target].add(copy, at: state.now))
             }
             var changes = [state.change(target)]
             if request.move {
@@ -376,6 +414,20 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
             reply.uids = state.mailboxes[index].remove(Set(marked.map(\.uid)))
             reply.modseq = state.mailboxes[index].modseq
             return (reply, reply.uids.isEmpty ? nil : state.change(index))
+        }
+    }
+
+    package func usage(_ request: UsageRequest, _ context: CallContext) async throws -> UsageReply {
+        try call("usage") { state in
+            let mailboxes = state.mailboxes.map { $0.described() }
+            var reply = UsageReply()
+            reply.usedOctets = mailboxes.reduce(0) { $0 + $1.octets }
+            reply.octetsLimit = state.octetsLimit
+            reply.usedMessages = mailboxes.reduce(0) { $0 + Int64($1.messageCount) }
+            reply.messagesLimit = state.messagesLimit
+            reply.mailboxes = Int64(mailboxes.count)
+            reply.mailboxesLimit = 10_000
+            return (reply, nil)
         }
     }
 
@@ -417,10 +469,11 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
                 return (reply, nil)
             }
             stored.flags = flags
+            stored.contentID = state.newContent()
             reply.outcome = .stored
             reply.mailboxID = state.mailboxes[index].id
             reply.uidValidity = state.mailboxes[index].uidValidity
-            reply.uid = state.mailboxes[index].add(stored)
+            reply.uid = state.mailboxes[index].add(stored, at: state.now)
             reply.receipt.accountID = request.accountID
             reply.receipt.transactionID = .init(context.transaction.octets)
             state.connections.insert(request.client.connectionID)
@@ -452,4 +505,9 @@ extension MailboxChanged {
         change.hierarchy = true
         return change
     }()
+}
+
+extension String {
+    /// Whether it is in normalisation form C.
+    fileprivate var isNetUnicode: Bool { utf8.elementsEqual(precomposedStringWithCanonicalMapping.utf8) }
 }

@@ -16,9 +16,12 @@ extension Session {
         } else {
             capabilities += [
                 .idle, .namespace, .unselect, .uidPlus, .move, .eSearch, .searchRes, .children, .listExtended,
-                .listStatus, .specialUse, .createSpecialUse, .binary, .statusSize,
-                .condStore, .qResync, .notify, .inProgress,
+                .listStatus, .specialUse, .createSpecialUse, .binary, .statusSize, .condStore, .qResync, .notify,
+                .inProgress, .within, .sort, .sortDisplay, .eSort, .i18nLevel1, .partial, .objectID, .saveDate,
+                .appendLimit(limits.appendLimit), .quota, .quota(of: .storage), .quota(of: .message),
+                .quota(of: .mailbox), .metadata, .listMetadata,
             ]
+            capabilities += ThreadAlgorithm.allCases.map { .threading($0) }
         }
         return capabilities
     }

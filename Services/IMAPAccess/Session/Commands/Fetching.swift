@@ -13,6 +13,7 @@ extension Session {
             throw Refusal(.bad, nil, "ENABLE QRESYNC goes before VANISHED")
         }
         var positions = try positions(of: arguments.messages, by: arguments.numbering)
+        if let part = arguments.part { positions = positions.within(part) }
         if plan.attributes.contains(.modificationSequence) { beginModificationSequences() }
         if let since = arguments.changedSince {
             if arguments.wantsVanished { try await reportVanished(arguments.messages, since: since) }
@@ -58,7 +59,7 @@ extension Session {
         let told = selected.view.told
         self.selected?.ownArrivals = []
         let positions = (told.lowerBound(uid + 1)..<told.count).filter { !selected.ownArrivals.contains(told.uids[$0]) }
-            .map { $0..<$0 + 1 }
+            .ranges
         let plan = FetchPlan(
             FetchCommand(numbering: .sequenceNumbers, messages: .savedResult, attributes: attributes))
         var shortfall = FetchShortfall()
@@ -96,7 +97,10 @@ extension Session {
         case .internalDate: printer.fetchInternalDate(microsecondsSince1970: row.date)
         case .rfc822Size: printer.fetchSize(UInt64(row.size))
         case .modificationSequence: printer.fetchModificationSequence(row.modseq)
-        case .envelope, .rfc822, .rfc822Header, .rfc822Text, .body, .bodyStructure, .section, .binary, .binarySize:
+        // Threads are not kept, so that none is told (RFC 8474, 5.2).
+        case .threadID: printer.fetchThreadID(nil)
+        case .envelope, .rfc822, .rfc822Header, .rfc822Text, .body, .bodyStructure, .section, .binary, .binarySize,
+            .emailID, .saveDate:
             break
         }
     }
@@ -144,8 +148,10 @@ extension Session {
         case .envelope: printer.fetchEnvelope(octets: item.envelope)
         case .body: printer.fetchBody(octets: item.body)
         case .bodyStructure: printer.fetchBodyStructure(octets: item.bodyStructure)
+        case .saveDate: printer.fetchSaveDate(microsecondsSince1970: item.savedAt)
+        case .emailID: printer.fetchEmailID(ObjectID(.email, UInt64(bitPattern: item.contentID)))
         case .uid, .flags, .internalDate, .rfc822Size, .rfc822, .rfc822Header, .rfc822Text, .section, .binary,
-            .binarySize, .modificationSequence:
+            .binarySize, .modificationSequence, .threadID:
             printFromView(attribute, row)
         }
     }

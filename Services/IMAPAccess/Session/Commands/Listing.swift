@@ -1,7 +1,7 @@
 import Contracts
 import IMAPSyntax
 
-/// LIST with its extensions, and LSUB (RFC 9051, 6.3.9; RFC 5258; RFC 5819; RFC 6154; RFC 3501, 6.3.9).
+/// LIST with its extensions, and LSUB (RFC 9051, 6.3.9; RFC 5258; RFC 5819; RFC 6154; RFC 9590; RFC 3501, 6.3.9).
 extension Session {
     func list(_ arguments: ListCommand) async throws -> CommandOutcome {
         if arguments.asksForDelimiter {
@@ -11,10 +11,17 @@ extension Session {
                     attributes: [.noSelect], mailbox: MailboxName(arguments.reference.value.isEmpty ? "" : root)))
             return .ok("LIST completed")
         }
-        let tree = MailboxTree(try await mailboxes())
+        let wantsDeletedOctets = arguments.statusItems?.contains(.deletedStorage) == true
+        let tree = MailboxTree(try await mailboxes(deletedOctets: wantsDeletedOctets))
+        let entries = arguments.metadataEntries
+        let annotations = if let entries { try await metadata(entries) } else { [Int64: [Annotation]]() }
         for entry in tree.list(arguments) {
             printer.list(entry.listing)
             if let items = arguments.statusItems, let mailbox = entry.mailbox { report(mailbox, items) }
+            if let entries, let mailboxID = entry.mailboxID {
+                let name = entry.listing.mailbox
+                try await reportMetadata(of: name, entries.values(in: annotations[mailboxID] ?? []))
+            }
             try await breathe()
         }
         return .ok("LIST completed")
@@ -30,9 +37,10 @@ extension Session {
     }
 
     /// All mailboxes of the account.
-    func mailboxes() async throws -> ListMailboxesReply {
+    func mailboxes(deletedOctets: Bool = false) async throws -> ListMailboxesReply {
         var request = ListMailboxesRequest()
         request.accountID = try accountID()
+        request.deletedOctets = deletedOctets
         return try await services.store.listMailboxes(request, callContext())
     }
 }

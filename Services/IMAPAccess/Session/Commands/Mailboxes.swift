@@ -15,8 +15,9 @@ extension Session {
         request.name = name
         request.specialUse = arguments.specialUse.first?.name ?? ""
         notifications?.told?.touched(MailboxName(name))
-        try Refusal.check(try await services.store.createMailbox(request, callContext(changing: true)).outcome)
-        return .ok("CREATE completed")
+        let reply = try await services.store.createMailbox(request, callContext(changing: true))
+        try Refusal.check(reply.outcome)
+        return .ok("CREATE completed", .mailboxID(reply.mailbox.objectID))
     }
 
     func delete(_ name: MailboxName) async throws -> CommandOutcome {
@@ -64,6 +65,7 @@ extension Session {
         request.mailboxName = arguments.mailbox.value
         // Nothing is newer than this: the answer describes the mailbox and lists no message.
         request.changedSince = UInt64(Int64.max)
+        request.deletedOctets = arguments.items.contains(.deletedStorage)
         let load = try await ViewLoad.read(from: services.store.view(request, callContext()))
         guard load.mailbox.selectable else { throw Refusal.noSuchMailbox }
         report(load.mailbox, arguments.items)
@@ -86,6 +88,9 @@ extension Session {
                 case .deleted: StatusValue(item, UInt64(mailbox.deletedCount))
                 case .size: StatusValue(item, UInt64(max(0, mailbox.octets)))
                 case .highestModificationSequence: StatusValue(item, mailbox.highestModseq)
+                case .deletedStorage: StatusValue(item, UInt64(max(0, mailbox.deletedOctets)))
+                case .mailboxID: StatusValue(item, .objectID(mailbox.objectID))
+                case .appendLimit: StatusValue(item, UInt64(limits.appendLimit))
                 }
             })
     }
@@ -96,4 +101,9 @@ extension Session {
             name.unicodeScalars.allSatisfy({ $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) })
         else { throw Refusal(.no, .cannot, "Not a name for a mailbox") }
     }
+}
+
+extension Mailbox {
+    /// What identifies the mailbox whatever it is called (RFC 8474, 4).
+    var objectID: ObjectID { ObjectID(.mailbox, UInt64(bitPattern: mailboxID)) }
 }

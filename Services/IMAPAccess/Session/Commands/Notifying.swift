@@ -12,16 +12,38 @@ struct Notifications: Sendable {
     var changed: Set<Int64> = []
     /// More has changed than that.
     var isStale = false
+    /// Annotations that have changed, by mailbox; what does not find room is not told, since nobody could find it out.
+    var annotations: [Int64: [String]] = [:]
+    /// Entries that this session itself has set, and that are to come back as news.
+    var ownAnnotations: [String] = []
 
     /// Beyond so many, all mailboxes are asked for at once.
-    private static let singleMailboxes = 16
+    fileprivate static let singleMailboxes = 16
 
     mutating func note(_ change: MailboxChanged?) {
+        if let change, !change.annotations.isEmpty {
+            note(change.annotations, of: change.mailboxID)
+            if !change.hierarchy { return }
+        }
         guard let change, !change.hierarchy else {
             isStale = true
             return
         }
         if changed.count < Self.singleMailboxes { changed.insert(change.mailboxID) } else { isStale = true }
+    }
+}
+
+extension Notifications {
+    private static let entries = 64
+
+    private mutating func note(_ names: [String], of mailboxID: Int64) {
+        for name in names {
+            if let own = ownAnnotations.firstIndex(of: name) {
+                ownAnnotations.remove(at: own)
+            } else if annotations.count < Self.singleMailboxes, (annotations[mailboxID]?.count ?? 0) < Self.entries {
+                if annotations[mailboxID]?.contains(name) != true { annotations[mailboxID, default: []].append(name) }
+            }
+        }
     }
 }
 
@@ -99,11 +121,12 @@ extension Session {
 
     /// Tells of mailboxes that are not selected.
     func tellOfOthers() async throws -> Bool {
-        guard let pending = notifications, var told = pending.told, pending.isStale || !pending.changed.isEmpty else {
-            return true
-        }
+        guard let pending = notifications, var told = pending.told,
+            pending.isStale || !pending.changed.isEmpty || !pending.annotations.isEmpty
+        else { return true }
         notifications?.isStale = false
         notifications?.changed = []
+        notifications?.annotations = [:]
         let circumstances = circumstances(pending.rules)
         do {
             var notices: [NotifiedMailboxes.Notice] = []
@@ -113,6 +136,11 @@ extension Session {
                 for mailboxID in pending.changed.sorted() {
                     guard let mailbox = try await describe(mailboxID) else { continue }
                     if let notice = told.update(mailbox, circumstances) { notices.append(notice) }
+                }
+            }
+            for (mailboxID, entries) in pending.annotations.sorted(by: { $0.key < $1.key }) {
+                if let notice = told.annotationsChanged(entries, of: mailboxID, circumstances) {
+                    notices.append(notice)
                 }
             }
             notifications?.told = told
@@ -140,6 +168,7 @@ extension Session {
         switch notice {
         case .status(let mailbox, let items): report(mailbox, items)
         case .list(let listing): printer.list(listing)
+        case .metadata(let mailbox, let entries): printer.untagged(.metadataChanged(mailbox, entries))
         }
     }
 

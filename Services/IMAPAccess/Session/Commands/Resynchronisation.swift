@@ -73,15 +73,7 @@ extension Session {
     /// CHANGEDSINCE (RFC 7162, 3.1.4.1).
     func changed(_ positions: [Range<Int>], since modificationSequence: UInt64) -> [Range<Int>] {
         guard let modseqs = selected?.view.told.modseqs else { return [] }
-        var ranges: [Range<Int>] = []
-        for position in positions.joined() where modseqs[position] > modificationSequence {
-            if let last = ranges.last, last.upperBound == position {
-                ranges[ranges.count - 1] = last.lowerBound..<position + 1
-            } else {
-                ranges.append(position..<position + 1)
-            }
-        }
-        return ranges
+        return positions.joined().lazy.filter { modseqs[$0] > modificationSequence }.ranges
     }
 }
 

@@ -60,6 +60,7 @@ extension Session {
         printer.untagged(
             StatusResponse(
                 .ok, .permanentFlags(view.readOnly ? [] : permanentFlags(mailbox.keywords)), "Flags that are kept"))
+        printer.untagged(StatusResponse(.ok, .mailboxID(mailbox.objectID), "Identifies the mailbox"))
         reportHighestModificationSequence(view)
         if machine.isRevision2 { printer.list(MailboxListing(mailbox: name)) }
     }

@@ -1,0 +1,72 @@
+/// What SEARCH and SORT return (RFC 9051, 6.4.4; RFC 5267, 3; RFC 9394, 3.1).
+public enum SearchReturnOption: Hashable, Sendable {
+    /// The lowest number, or of SORT the first in order.
+    case min
+    /// The highest number, or of SORT the last in order.
+    case max
+    case all
+    case count
+    case save
+    /// Only a part of the result; never together with ALL or another part.
+    case partial(ResultPartial)
+}
+
+extension ByteCursor {
+    /// `[SP "RETURN" SP "(" ... ")"]`; nil without it.
+    mutating func searchReturnOptions() throws(SyntaxError) -> [SearchReturnOption]? {
+        let start = position
+        guard skip(0x20), skip(word: "RETURN") else {
+            rewind(to: start)
+            return nil
+        }
+        try space()
+        let listStart = position
+        let options = try list(allowsEmpty: true) { cursor throws(SyntaxError) in
+            try SearchReturnOption.parse(&cursor)
+        }
+        let partials = options.filter { if case .partial = $0 { true } else { false } }.count
+        guard partials == 0 || partials == 1 && !options.contains(.all) else {
+            throw failure("ALL or one PARTIAL", at: listStart)
+        }
+        return options
+    }
+}
+
+extension SearchReturnOption {
+    static func parse(_ cursor: inout ByteCursor) throws(SyntaxError) -> SearchReturnOption {
+        let start = cursor.position
+        switch try cursor.word("a return option") {
+        case "MIN": return .min
+        case "MAX": return .max
+        case "ALL": return .all
+        case "COUNT": return .count
+        case "SAVE": return .save
+        case "PARTIAL":
+            try cursor.space()
+            return .partial(try cursor.resultPartial())
+        default: throw cursor.failure("a return option", at: start)
+        }
+    }
+
+    func write(to writer: inout CommandWriter) {
+        switch self {
+        case .min: writer.text("MIN")
+        case .max: writer.text("MAX")
+        case .all: writer.text("ALL")
+        case .count: writer.text("COUNT")
+        case .save: writer.text("SAVE")
+        case .partial(let partial):
+            writer.text("PARTIAL ")
+            writer.resultPartial(partial)
+        }
+    }
+}
+
+extension CommandWriter {
+    /// What `searchReturnOptions` reads.
+    mutating func searchReturnOptions(_ returns: [SearchReturnOption]?) {
+        guard let returns else { return }
+        text(" RETURN ")
+        list(returns) { writer, option in option.write(to: &writer) }
+    }
+}
