@@ -84,6 +84,7 @@ let package = Package(
         cLibrary("CZeroMQ", pkgConfig: "libzmq", debian: "libzmq3-dev"),
         cLibrary("CPostgreSQL", pkgConfig: "libpq", debian: "libpq-dev"),
         cLibrary("COpenSSL", pkgConfig: "openssl", debian: "libssl-dev"),
+        cLibrary("CZlib", pkgConfig: "zlib", debian: "zlib1g-dev"),
 
         shared(
             "Messaging", ["CZeroMQ", nioCore, logging, atomics, deques], settings: [staysWithCaller]),
@@ -121,7 +122,7 @@ let package = Package(
             "IMAPAccess",
             [
                 "Contracts", "Messaging", "IMAPSyntax", "MailMessage", "Settlement", "ProxyProtocol",
-                "TransportSecurity",
+                "TransportSecurity", "CZlib",
                 nioCore, nioPosix, logging, metrics, lifecycle, deques,
             ]),
         service(

@@ -11,7 +11,7 @@ struct AcceptanceService<Storage: Delivery>: Acceptance {
     let limits: ProcessingLimits
     let logger: Logger
     private let gate: AdmissionGate
-    private let metrics = ContentMetrics()
+    let metrics = ContentMetrics()
 
     init(delivery: Storage, limits: ProcessingLimits = ProcessingLimits(), logger: Logger) {
         self.delivery = delivery
@@ -122,6 +122,9 @@ struct AcceptanceService<Storage: Delivery>: Acceptance {
     // MARK: IMAP APPEND
 
     func append(_ request: AppendRequest, message: Payload, _ context: CallContext) async throws -> AppendReply {
+        guard request.messages.isEmpty, !request.hasReplaced else {
+            return try await appendTogether(request, message, context)
+        }
         let context = context.leavingTimeToAnswer()
         guard Int(exactly: request.messageOctets) == message.octetCount else {
             throw MessagingError(.malformed, "the request does not describe the message that came with it")
@@ -159,7 +162,11 @@ struct AcceptanceService<Storage: Delivery>: Acceptance {
 
     /// Runs `body` if there is room for the message.
     private func admitted<Reply>(_ message: Payload, _ body: () async throws -> Reply) async throws -> Reply {
-        let cost = message.octetCount <= limits.inlineOctets ? message.octetCount : limits.stagingOctets
+        try await admitted(
+            message.octetCount <= limits.inlineOctets ? message.octetCount : limits.stagingOctets, body)
+    }
+
+    func admitted<Reply>(_ cost: Int, _ body: () async throws -> Reply) async throws -> Reply {
         guard gate.enter(cost) else {
             metrics.overloaded.increment()
             throw MessagingError(.overloaded, "too many messages in hand")
@@ -225,7 +232,7 @@ extension Origin {
 extension CallContext {
     /// The same call with a deadline that comes a little earlier, so that what storage does not answer in time is
     /// still answered in time to who asked.
-    fileprivate func leavingTimeToAnswer() -> CallContext {
+    func leavingTimeToAnswer() -> CallContext {
         var context = self
         let remaining = ContinuousClock.now.duration(to: deadline)
         context.deadline = deadline.advanced(by: .zero - min(remaining / 10, .milliseconds(500)))

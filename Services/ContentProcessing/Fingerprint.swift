@@ -30,6 +30,23 @@ struct Fingerprint: Sendable, Hashable {
             ])
     }
 
+    /// Of each of several messages that are appended together (RFC 3502), in their order. The whole of them is part of
+    /// it, and each one's place: so a repetition is one of all or of none, and the same message twice is two. So is the
+    /// message that goes for them (RFC 8508).
+    static func together(_ request: AppendRequest, digests: [[UInt8]]) -> [Fingerprint] {
+        var parts = [Array(request.mailboxName.utf8)]
+        if request.hasReplaced {
+            parts += [Array(String(request.replaced.mailboxID).utf8), Array(String(request.replaced.uid).utf8)]
+        }
+        for (message, digest) in zip(request.messages, digests) {
+            parts.append(Array(message.flags.sorted().joined(separator: " ").utf8))
+            parts.append(Array(String(message.internalDate).utf8))
+            parts.append(digest)
+        }
+        let whole = Fingerprint(request.hasReplaced ? "replace" : "append together", parts)
+        return digests.indices.map { Fingerprint("of appended together", [whole.octets, Array(String($0).utf8)]) }
+    }
+
     private init(_ kind: String, _ parts: [[UInt8]]) {
         var input = Array(kind.utf8)
         for part in parts {

@@ -17,6 +17,10 @@ struct ProcessingLimits: Sendable {
     var octetsInHand = 128 << 20
     /// Octets up to which a message is taken whole and committed in one call; a larger one is staged as it passes.
     var inlineOctets = Payload.inlineLimit
+    /// Octets of several messages together that are committed in one call; those beyond are staged.
+    var togetherOctets = 1 << 20
+    /// Messages that are committed together.
+    var messagesTogether = 1000
     /// What a staged message holds in memory while it passes: the windows of both streams.
     var stagingOctets = 512 << 10
 }

@@ -51,7 +51,7 @@ enum Fate: Sendable, Hashable {
         case .overQuota: .overQuota
         case .noSuchAccount: .noSuchAccount
         // Mail that comes in sets no keywords; whatever else storage may say one day is no promise.
-        case .tooManyKeywords, .unspecified, .UNRECOGNIZED: .storageAway
+        case .tooManyKeywords, .notAttempted, .noSuchMessage, .unspecified, .UNRECOGNIZED: .storageAway
         }
     }
 
@@ -79,6 +79,19 @@ extension AppendReply {
         }
     }
 
+    /// What storage made of several messages, which it stored all or none.
+    init(together results: [CommitReply.Result]) throws(MessagingError) {
+        // The one that could not be stored says why none is.
+        let obstacle = results.first { $0.outcome != .done && $0.outcome != .notAttempted }
+        guard let telling = obstacle ?? results.first else {
+            throw MessagingError(.failed, "storage answered without a result")
+        }
+        self = try AppendReply(telling)
+        guard outcome == .stored else { return }
+        uids = results.map(\.uid)
+        receipts = results.map(\.receipt)
+    }
+
     /// What storage made of an append.
     init(_ result: CommitReply.Result) throws(MessagingError) {
         switch result.outcome {
@@ -91,8 +104,9 @@ extension AppendReply {
         case .noSuchMailbox: self.init(.noSuchMailbox)
         case .overQuota: self.init(.overQuota, "The mailbox is full")
         case .tooManyKeywords: self.init(.beyondLimit, "The mailbox has too many keywords")
+        case .noSuchMessage: self.init(.noSuchMessage)
         case .noSuchAccount: throw MessagingError(.failed, "the account is gone")
-        case .unspecified, .UNRECOGNIZED:
+        case .notAttempted, .unspecified, .UNRECOGNIZED:
             throw MessagingError(.failed, "storage answered with an outcome that is not known here")
         }
     }

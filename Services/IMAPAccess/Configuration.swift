@@ -29,7 +29,8 @@ struct IMAPConfiguration: ServiceConfiguration {
             "The largest message that APPEND takes."),
         .octets(
             "literal.limit", default: 1 << 20, in: 1024...(64 << 20),
-            "The largest command with its literals, APPEND's message apart."),
+            "The largest command with its literals, APPEND's message apart; and all messages of an APPEND that has "
+                + "several."),
         .octets(
             "line.limit", default: 64 << 10, in: 1000...(1 << 20), "The longest command line without its literals."),
         .octets(
@@ -45,6 +46,10 @@ struct IMAPConfiguration: ServiceConfiguration {
             "mailboxes.resting", default: Limits().restingMessages, in: 0...1_000_000_000,
             "Messages of mailboxes that no session of this replica has selected any more and whose flags and dates are kept, "
                 + "so that they open at once; each takes 32 octets."),
+        .boolean(
+            "unauthenticate", default: true,
+            "Whether clients may log out and in again as another user on one connection (UNAUTHENTICATE, RFC 8437). Say "
+                + "false behind a proxy that speaks IMAP itself and checks logins by rules of its own."),
         .duration(
             "idle.timeout", default: .seconds(1800), in: .seconds(1) ... .seconds(86_400),
             "How long a session that has logged in may be silent (RFC 9051, 5.4: at least 30 minutes)."),
@@ -69,6 +74,7 @@ struct IMAPConfiguration: ServiceConfiguration {
     let trustedProxies: [AddressRange]
     let threads: Int
     let limits: Limits
+    let offersUnauthenticate: Bool
 
     init(from values: ConfigurationValues) throws(ConfigurationError) {
         plainAddresses = try values.listenAddresses("imap.listen")
@@ -77,6 +83,7 @@ struct IMAPConfiguration: ServiceConfiguration {
         keyFile = try values.file("tls.key")
         trustedProxies = try values.addressRanges("proxy.trusted")
         threads = try values.integer("threads")
+        offersUnauthenticate = try values.boolean("unauthenticate")
         var limits = Limits()
         limits.messageOctets = try values.octets("message.limit")
         limits.commandOctets = try values.octets("literal.limit")

@@ -34,7 +34,8 @@ enum IMAPAccess {
                 limits: configuration.limits, tls: tls, logger: runtime.logger, version: runtime.version,
                 settlements: SettlementSender(
                     to: DeliveryClient(storage), place: runtime.place, takenIn: { turns.takenIn },
-                    logger: runtime.logger))
+                    logger: runtime.logger),
+                offersUnauthenticate: configuration.offersUnauthenticate)
             let places =
                 try configuration.plainAddresses.flatMap { try self.places($0, runtime).map { ($0, false) } }
                 + configuration.tlsAddresses.flatMap { try self.places($0, runtime).map { ($0, true) } }

@@ -4,12 +4,14 @@ import IMAPSyntax
 struct Limits: Sendable, Equatable {
     /// One command line without its literals.
     var lineOctets = 64 * 1024
-    /// A command with its literals, APPEND's message apart.
+    /// A command with its literals, APPEND's message apart; and all messages of an APPEND that has several.
     var commandOctets = 1024 * 1024
     /// One message in APPEND; beyond it NO [TOOBIG].
     var messageOctets = 64 * 1024 * 1024
     /// What is kept in memory of an appended message; a larger one streams through.
     var inlineOctets = 256 * 1024
+    /// Messages of one APPEND (RFC 3502).
+    var appendedMessages = 1000
     /// Octets of commands that wait, unread by the parser, while another runs; reading stops at this many.
     var pipelinedOctets = 64 * 1024
     /// Commands with errors of syntax or order in a row, after which the session ends.

@@ -41,15 +41,19 @@ final class StorageEngine: Sendable {
         pool = ConnectionPool(
             configuration("reader", SessionSettings.reader), size: options.readers,
             onAvailabilityChange: onAvailabilityChange)
+        let settlers = Settlers(pool: pool, silence: options.settlerSilence)
         groupCommit = GroupCommit(
-            configuration("writer", SessionSettings.writer), writers: options.writers,
-            settlers: Settlers(pool: pool, silence: options.settlerSilence),
+            configuration("writer", SessionSettings.writer), writers: options.writers, settlers: settlers,
             settlementGrace: options.settlementGrace, limits: options.batch, logger: logger, announce: announce)
         resolver = Resolver(
             configuration("resolver", SessionSettings.reader), workers: max(1, min(2, options.readers / 2)))
         directory = DirectoryService(pool: pool, resolver: resolver, announce: announce)
         delivery = DeliveryService(
-            groupCommit: groupCommit, staging: Staging(pool: pool), settlements: Settlements(pool: pool),
+            groupCommit: groupCommit,
+            commitTogether: CommitTogether(
+                pool: pool, settlers: settlers, settlementGrace: options.settlementGrace, logger: logger,
+                announce: announce),
+            staging: Staging(pool: pool), settlements: Settlements(pool: pool),
             receiptMemory: options.receiptMemory)
         ledger = LedgerService(pool: pool)
         mailStore = MailStoreService(pool: pool, mailboxLimit: options.mailboxLimit, announce: announce)

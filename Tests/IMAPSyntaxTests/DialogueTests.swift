@@ -138,7 +138,8 @@ struct Conversation {
                 if !line.mustFail {
                     Issue.record("\(place): C: \(line.text): \(failure.problem.text(at: failure.position))")
                 }
-            case .needMore, .literal, .append, .messageOctets, .messageEnd, .appendEnd, .authenticationLine, .idleEnd:
+            case .needMore, .literal, .append, .messageOctets, .messageEnd, .appendNext, .appendEnd,
+                .authenticationLine, .idleEnd:
                 break
             }
         }

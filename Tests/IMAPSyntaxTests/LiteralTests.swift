@@ -88,13 +88,66 @@ struct LiteralTests {
         #expect(events(of: "a APPEND {0}\r\n {0}\r\n\r\n").last == .appendEnd)
     }
 
-    @Test("An APPEND that goes on behind its message is refused, and what follows is understood")
-    func appendWithMore() {
-        let heard = events(of: "a APPEND x {2+}\r\nhi (\\Seen) {3+}\r\nyou {2}\r\nb NOOP\r\n")
-        #expect(heard.count == 5)
-        guard heard.count == 5, case .invalid(let failure) = heard[3] else { return }
-        #expect(failure.tag == "a")
-        #expect(heard[4] == .command(TaggedCommand(tag: "b", command: .noop)))
+    @Test("Several messages of one APPEND (RFC 3502)")
+    func appendSeveral() {
+        func plain(_ octets: Int) -> LiteralHeader { LiteralHeader(octets: octets, isSynchronizing: false) }
+        let heard = events(of: "a APPEND x {2+}\r\nhi (\\Seen) {3+}\r\nyou UTF8 (~{1+}\r\n!) {0+}\r\n\r\nb NOOP\r\n")
+        #expect(
+            heard == [
+                .append(AppendCommand(tag: "a", mailbox: "x", message: AppendMessage(literal: plain(2)))),
+                .messageOctets(ByteBuffer("hi")), .messageEnd,
+                .appendNext(AppendMessage(flags: [.seen], literal: plain(3))), .messageOctets(ByteBuffer("you")),
+                .messageEnd,
+                .appendNext(
+                    AppendMessage(
+                        literal: LiteralHeader(octets: 1, isSynchronizing: false, isBinary: true), isUTF8: true)),
+                .messageOctets(ByteBuffer("!")), .messageEnd, .appendNext(AppendMessage(literal: plain(0))),
+                .messageEnd, .appendEnd, .command(TaggedCommand(tag: "b", command: .noop)),
+            ])
+    }
+
+    @Test(
+        "An APPEND that goes on with something else than a message is refused, and what follows is understood",
+        arguments: [
+            "a APPEND x {2+}\r\nhi {3+\r\n", "a APPEND x {2+}\r\nhi (\\Bad {3+}\r\nyou\r\n",
+            "a APPEND x {2+}\r\nhi (\\Seen)\r\n", "a APPEND x {2+}\r\nhi \r\n",
+            "a APPEND x {2+}\r\nhi{3+}\r\nyou\r\n",
+            "a APPEND x {2+}\r\nhi INBOX {3+}\r\nyou {4+}\r\nmore\r\n", "a APPEND x {2+}\r\nhi  {3+}\r\nyou\r\n",
+            "a APPEND x {2+}\r\nhi (\\Bad {3}\r\n",
+        ])
+    func appendWithMore(_ text: String) {
+        let heard = events(of: text + "b NOOP\r\n")
+        let failures = heard.compactMap { if case .invalid(let failure) = $0 { failure } else { nil } }
+        #expect(failures.map(\.tag) == ["a"])
+        #expect(heard.last == .command(TaggedCommand(tag: "b", command: .noop)))
+        #expect(!heard.contains(.appendEnd))
+        #expect(events(of: pieces(of: ByteBuffer(text + "b NOOP\r\n"), size: 1)) == heard)
+    }
+
+    @Test("A line without end behind a message passes its limit")
+    func appendWithLongLine() {
+        var limits = ParsingLimits()
+        limits.lineOctets = 50
+        let text = "a APPEND x {2+}\r\nhi (" + String(repeating: "x", count: 60) + ") {3+}\r\nyou\r\nb NOOP\r\n"
+        let heard = events(of: pieces(of: ByteBuffer(text), size: 7), limits: limits)
+        let failures = heard.compactMap { if case .invalid(let failure) = $0 { failure.problem } else { nil } }
+        #expect(failures == [.beyondLimit(.lineOctets)])
+        #expect(heard.last == .command(TaggedCommand(tag: "b", command: .noop)))
+    }
+
+    @Test("Another message that is refused is skipped, or never comes")
+    func refusedNext() {
+        func refuse(_ parser: inout CommandParser, _ event: CommandEvent) {
+            if case .appendNext = event { parser.refuseLiteral() }
+        }
+        let noop = CommandEvent.command(TaggedCommand(tag: "b", command: .noop))
+        for text in [
+            "a APPEND x {2+}\r\nhi {5}\r\nb NOOP\r\n",
+            "a APPEND x {2+}\r\nhi {5+}\r\n12345 {1+}\r\nx\r\nb NOOP\r\n",
+        ] {
+            let heard = events(of: text, react: refuse)
+            #expect(heard.count == 5 && heard.last == noop)
+        }
     }
 
     @Test("A refused APPEND: nothing comes from one that waits, the octets of one that does not are skipped")
@@ -113,6 +166,60 @@ struct LiteralTests {
             return
         }
         #expect(failure.mustClose)
+    }
+
+    @Test("APPEND of a message with UTF-8 in its header (RFC 6855, 4)")
+    func appendUTF8() {
+        let heard = events(of: "a APPEND x (\\Seen) utf8 (~{3+}\r\na\0b)\r\nb NOOP\r\n")
+        #expect(
+            heard == [
+                .append(
+                    AppendCommand(
+                        tag: "a", mailbox: "x",
+                        message: AppendMessage(
+                            flags: [.seen],
+                            literal: LiteralHeader(octets: 3, isSynchronizing: false, isBinary: true), isUTF8: true))),
+                .messageOctets(ByteBuffer("a\0b")), .messageEnd, .appendEnd,
+                .command(TaggedCommand(tag: "b", command: .noop)),
+            ])
+        for wrong in [
+            "a APPEND x UTF8 ({3+}\r\nabc)\r\n", "a APPEND x UTF8 (~{3+}\r\nabc\r\n",
+            "a APPEND x UTF8 ~{3+}\r\nabc\r\n",
+            "a APPEND x UTF8(~{3+}\r\nabc)\r\n", "a APPEND x UTF8 (~{3+}\r\nabc))\r\n",
+        ] {
+            let heard = events(of: wrong + "b NOOP\r\n")
+            #expect(heard.contains { if case .invalid(let failure) = $0 { failure.tag == "a" } else { false } })
+            #expect(heard.last == .command(TaggedCommand(tag: "b", command: .noop)), "\(wrong)")
+        }
+    }
+
+    @Test("REPLACE (RFC 8508)")
+    func replace() {
+        for (text, replaced) in [
+            ("a REPLACE 4 x {2+}\r\nhi\r\n", ReplacedMessage(numbering: .sequenceNumbers, number: 4)),
+            ("a replace * {1+}\r\nx {2+}\r\nhi\r\n", ReplacedMessage(numbering: .sequenceNumbers, number: .largest)),
+            ("a UID REPLACE 4294967295 x {2+}\r\nhi\r\n", ReplacedMessage(numbering: .uids, number: 4_294_967_295)),
+            ("a uid Replace 7 \"x\" {2+}\r\nhi\r\n", ReplacedMessage(numbering: .uids, number: 7)),
+        ] {
+            let message = AppendMessage(literal: LiteralHeader(octets: 2, isSynchronizing: false))
+            #expect(
+                events(of: text) == [
+                    .append(AppendCommand(tag: "a", replaced: replaced, mailbox: "x", message: message)),
+                    .messageOctets(ByteBuffer("hi")), .messageEnd, .appendEnd,
+                ], "\(text)")
+        }
+        for wrong in [
+            "a REPLACE x {2+}\r\nhi\r\n", "a REPLACE 0 x {2+}\r\nhi\r\n", "a REPLACE 1:2 x {2+}\r\nhi\r\n",
+            "a REPLACE 1,2 x {2+}\r\nhi\r\n", "a UID REPLACE x {2+}\r\nhi\r\n", "a REPLACE $ x {2+}\r\nhi\r\n",
+            "a REPLACE 1 x\r\n", "a UID REPLACE 1 x\r\n", "a REPLACE\r\n",
+            "a UID REPLACE 4294967296 x {2+}\r\nhi\r\n",
+            "a REPLACE 1 x {2+}\r\nhi {2+}\r\nho\r\n", "a UID UID REPLACE 1 x {2+}\r\nhi\r\n",
+        ] {
+            let heard = events(of: wrong + "b NOOP\r\n")
+            #expect(failure(wrong)?.tag == "a", "\(wrong)")
+            #expect(!heard.contains(.appendEnd), "\(wrong)")
+            #expect(heard.last == .command(TaggedCommand(tag: "b", command: .noop)), "\(wrong)")
+        }
     }
 
     @Test("APPEND without a message says what is missing")

@@ -248,12 +248,16 @@ extension SeededGenerator {
 
     mutating func command() -> Command {
         switch Int.random(in: 0..<38, using: &self) {
-        case 0: pick([.capability, .noop, .logout, .startTLS, .namespace, .check, .close, .unselect, .expunge])
+        case 0:
+            pick([
+                .capability, .noop, .logout, .startTLS, .namespace, .check, .close, .unselect, .expunge,
+                .unauthenticate,
+            ])
         case 1: .id(idParameters())
         case 2: .login(LoginCommand(user: octets(), password: octets()))
         case 3:
             .authenticate(AuthenticateCommand(mechanism: pick(["PLAIN", "SCRAM-SHA-256"]), initialResponse: octets()))
-        case 4: .enable(array(1...3) { Capability($0.atom()) })
+        case 4: chance(1, of: 4) ? .compress("DEFLATE") : .enable(array(1...3) { Capability($0.atom()) })
         case 5: .select(selectCommand())
         case 6: .examine(selectCommand())
         case 7:

@@ -40,23 +40,46 @@ struct RoundTripTests {
         }
     }
 
-    @Test("APPEND, its message octet by octet", arguments: [LiteralStyle.synchronizing, .nonSynchronizing])
+    @Test("APPEND and REPLACE, the message octet by octet", arguments: [LiteralStyle.synchronizing, .nonSynchronizing])
     func append(literals: LiteralStyle) {
         var generator = SeededGenerator(seed: 3502)
         let printer = CommandPrinter(encoding: .modifiedUTF7, literals: literals)
         for _ in 0..<300 {
             let message = ByteBuffer(bytes: generator.array(0...60) { UInt8.random(in: 0...255, using: &$0) })
             let head = AppendCommand(
-                tag: generator.tag(), mailbox: generator.mailbox(),
-                message: AppendMessage(
-                    flags: generator.array(0...3) { $0.flag() },
-                    internalDate: generator.chance(1, of: 2) ? nil : generator.dateTime(),
-                    literal: LiteralHeader(
-                        octets: message.readableBytes, isSynchronizing: literals == .synchronizing,
-                        isBinary: generator.chance(1, of: 2))))
-            let octets = joined(printer.print(append: head) + [message, ByteBuffer("\r\n")])
+                tag: generator.tag(), replaced: generator.replacedMessage(), mailbox: generator.mailbox(),
+                message: generator.appendMessage(octets: message.readableBytes, literals))
+            let octets = joined(printer.print(append: head) + [message, printer.print(after: head.message)])
             var expected: [CommandEvent] = [.append(head), .messageOctets(message), .messageEnd, .appendEnd]
             if message.readableBytes == 0 { expected.remove(at: 1) }
+            for size in [1, 5, octets.readableBytes] {
+                let heard = events(of: pieces(of: octets, size: size)).filter {
+                    if case .literal = $0 { false } else { true }
+                }
+                #expect(heard == expected)
+            }
+        }
+    }
+
+    @Test("APPEND of several messages (RFC 3502)", arguments: [LiteralStyle.synchronizing, .nonSynchronizing])
+    func appendSeveral(literals: LiteralStyle) {
+        var generator = SeededGenerator(seed: 8508)
+        let printer = CommandPrinter(encoding: .modifiedUTF7, literals: literals)
+        for _ in 0..<200 {
+            let contents = generator.array(1...4) { generator in
+                ByteBuffer(bytes: generator.array(0...30) { UInt8.random(in: 0...255, using: &$0) })
+            }
+            let messages = contents.map { generator.appendMessage(octets: $0.readableBytes, literals) }
+            let head = AppendCommand(tag: generator.tag(), mailbox: generator.mailbox(), message: messages[0])
+            var printed = printer.print(append: head)
+            var expected: [CommandEvent] = [.append(head)]
+            for (index, content) in contents.enumerated() {
+                let next = index + 1 < messages.count ? messages[index + 1] : nil
+                printed += [content, printer.print(after: messages[index], next: next)]
+                if content.readableBytes > 0 { expected.append(.messageOctets(content)) }
+                expected += [.messageEnd, next.map { .appendNext($0) } ?? .appendEnd]
+            }
+            let octets = joined(printed)
             for size in [1, 5, octets.readableBytes] {
                 let heard = events(of: pieces(of: octets, size: size)).filter {
                     if case .literal = $0 { false } else { true }

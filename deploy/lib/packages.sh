@@ -3,9 +3,9 @@
 
 # To build: the C libraries, and what a Swift toolchain itself needs on a bare Debian.
 readonly build_packages=(
-    libzmq3-dev libpq-dev libssl-dev pkg-config
+    libzmq3-dev libpq-dev libssl-dev zlib1g-dev pkg-config
     binutils ca-certificates gcc git libc6-dev libcurl4-openssl-dev libedit-dev libncurses-dev libpython3-dev
-    libsqlite3-dev libstdc++-12-dev libxml2-dev libz3-dev tzdata zlib1g-dev
+    libsqlite3-dev libstdc++-12-dev libxml2-dev libz3-dev tzdata
 )
 # To run.
 readonly run_packages=(postgresql-15 supervisor openssl python3-minimal python3 util-linux passwd procps)

@@ -161,6 +161,8 @@ struct LedgerPage: Encodable, Hashable {
             case .overQuota: "the account is over its quota"
             case .noSuchAccount: "there is no such account"
             case .tooManyKeywords: "the mailbox has too many keywords"
+            case .notAttempted: "another message of the same command could not be stored"
+            case .noSuchMessage: "the message to replace is not there"
             case .done, .unspecified, .UNRECOGNIZED: nil
             }
         func given(_ text: String) -> String? { text.isEmpty ? nil : text }

@@ -49,6 +49,8 @@ actor Session {
     private var deadline: NIODeadline?
     private var timer: (task: Scheduled<Void>, deadline: NIODeadline)?
     private var handler: NIOLoopBound<SessionHandler>?
+    /// From the first COMPRESS on.
+    private var layer: NIOLoopBound<CompressionHandler>?
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { channel.eventLoop.executor.asUnownedSerialExecutor() }
 
@@ -59,7 +61,8 @@ actor Session {
         self.clientAddress = clientAddress
         self.services = services
         self.machine = SessionMachine(
-            limits: services.limits, offersTLS: services.tls != nil, implicitTLS: implicitTLS)
+            limits: services.limits, offersTLS: services.tls != nil, implicitTLS: implicitTLS,
+            offersUnauthenticate: services.offersUnauthenticate)
         self.parser = CommandParser(limits: .unauthenticated)
         self.end = ConnectionEndObserver(isProxied: isProxied)
         self.knowledge = ClientKnowledge(connection: id, at: .now)
@@ -127,7 +130,7 @@ actor Session {
             invite(ResponseText(nil, "Go on"))
         case .invalid(let failure):
             try refuse(failure)
-        case .needMore, .messageOctets, .messageEnd, .appendEnd, .authenticationLine, .idleEnd:
+        case .needMore, .messageOctets, .messageEnd, .appendNext, .appendEnd, .authenticationLine, .idleEnd:
             // The parser gives these only after a call that no command in hand has made.
             throw SessionEnd.bye(StatusResponse(.bye, .serverBug, "Internal error"))
         }
@@ -159,13 +162,17 @@ actor Session {
     }
 
     func received(_ octets: inout ByteBuffer) {
-        settle(knowledge.promptAnswered())
-        if input.readableBytes == 0 { input = octets } else { input.writeBuffer(&octets) }
+        take(&octets)
         if !readingIsPaused, input.readableBytes >= limits.pipelinedOctets {
             readingIsPaused = true
             try? channel.syncOptions?.setOption(.autoRead, value: false)
         }
         signal(.input)
+    }
+
+    private func take(_ octets: inout ByteBuffer) {
+        settle(knowledge.promptAnswered())
+        if input.readableBytes == 0 { input = octets } else { input.writeBuffer(&octets) }
     }
 
     func secured(_ handshake: TLSHandshakeCompleted) {
@@ -268,6 +275,7 @@ actor Session {
     /// Gives the parser what came, or waits for it. Everything written so far goes out first.
     func moreInput() async throws {
         flush()
+        try inflate()
         let end = NIODeadline.now() + TimeAmount(machine.patience)
         var isUpToDate = true
         while input.readableBytes == 0 {
@@ -278,6 +286,7 @@ actor Session {
             if isBetweenCommands, parser.bufferedOctets == 0 { interest.formUnion(awaitedNotifications) }
             let woken = await wait(for: interest, within: patience(until: end, isUpToDate: isUpToDate))
             try Task.checkGone(woken)
+            try inflate()
             if input.readableBytes > 0 { break }
             if woken.contains(.interrupted) { throw CancellationError() }
             if woken.contains(.draining) { throw SessionEnd.bye(Self.stopping) }
@@ -329,7 +338,7 @@ actor Session {
     /// Asks the client to go on (RFC 9051, 7.6). What it sends then shows that it has read all that came before, unless
     /// it did not wait.
     func invite(_ text: ResponseText) {
-        if !hasInput, parser.bufferedOctets == 0 {
+        if !hasInput, parser.bufferedOctets == 0, compression?.hasPending != true {
             knowledge.prompted(at: .now)
         }
         printer.continuation(text)
@@ -364,6 +373,50 @@ actor Session {
         if !channel.isActive { throw SessionEnd.clientGone }
     }
 
+    // MARK: Compression
+
+    /// The layer of COMPRESS, once there is one.
+    var compression: CompressionHandler? { layer?.value }
+
+    /// COMPRESS: the reply goes out as it is, all that follows it is compressed, both ways (RFC 4978, 3).
+    func startCompression(announcing reply: StatusResponse, _ tag: String) throws {
+        guard let handler = handler?.value, let streams = try? CompressionHandler.Streams() else {
+            throw Refusal.unavailable
+        }
+        let layer = try self.layer ?? handler.addCompression()
+        self.layer = layer
+        printer.tagged(tag, reply)
+        flush()
+        var unread = parser.takeUnread()
+        unread.writeBuffer(&input)
+        input = ByteBuffer()
+        wakeup.clear(.input)
+        layer.value.begin(streams, with: unread)
+        if readingIsPaused { feedParser() }
+    }
+
+    /// Sends what was printed as the last that is compressed, either way (RFC 8437, 4.1). It shares its block with the
+    /// end of the stream, so that no reader takes the one without the other.
+    func endCompression() throws {
+        guard !hasInput, parser.bufferedOctets == 0 else {
+            throw SessionEnd.bye(StatusResponse(.bye, .clientBug, "Compressed octets behind UNAUTHENTICATE"))
+        }
+        if printer.buffer.readableBytes > 0 { send(printer.take()) }
+        compression?.end()
+    }
+
+    /// Takes the next piece of what the client sent compressed, when the last one is used up.
+    func inflate() throws {
+        guard let compression, input.readableBytes == 0 else { return }
+        do {
+            guard var piece = try compression.next() else { return }
+            take(&piece)
+        } catch {
+            logger.notice("compressed input cannot be read", metadata: ["error": "\(error)"])
+            throw SessionEnd.bye(StatusResponse(.bye, .clientBug, "Not a DEFLATE stream"))
+        }
+    }
+
     // MARK: TLS
 
     /// STARTTLS: after the reply, nothing that came in the clear counts (RFC 9051, 6.2.1).
@@ -396,6 +449,7 @@ actor Session {
         if channel.isActive, !wakeup.take(.gone).contains(.gone) {
             end.outputClosed()
             channel.close(mode: .output, promise: nil)
+            compression?.discardInput()
             readingIsPaused = false
             try? channel.syncOptions?.setOption(.autoRead, value: true)
             var woken: Wakeups = []
@@ -409,6 +463,7 @@ actor Session {
         timer?.task.cancel()
         timer = nil
         handler = nil
+        layer = nil
         input = ByteBuffer()
     }
 }

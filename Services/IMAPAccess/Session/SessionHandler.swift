@@ -63,6 +63,9 @@ final class SessionHandler: ChannelInboundHandler {
             }
         case let ended as TLSOutputEnded:
             session.assumeIsolated { $0.outputEnded(ended) }
+        case is CompressedInputArrived:
+            session.assumeIsolated { $0.signal(.input) }
+            return
         case ChannelEvent.inputClosed:
             session.assumeIsolated { session in
                 session.inputEnded(.closeNotify)
@@ -81,6 +84,14 @@ final class SessionHandler: ChannelInboundHandler {
             session.signal([.gone, .ended])
         }
         context.close(promise: nil)
+    }
+
+    /// Puts the layer of COMPRESS below this handler; it does nothing before it is told to begin.
+    func addCompression() throws -> NIOLoopBound<CompressionHandler> {
+        guard let context else { throw ChannelError.ioOnClosedChannel }
+        let compression = CompressionHandler()
+        try context.pipeline.syncOperations.addHandler(compression, position: .before(self))
+        return NIOLoopBound(compression, eventLoop: context.eventLoop)
     }
 
     /// Puts TLS below this handler, in mid-stream.

@@ -49,16 +49,23 @@ struct SessionMachine: Sendable {
     private(set) var tellsModificationSequences = false
     /// RFC 7162, 3.2.3: the client enabled QRESYNC, so that VANISHED tells it what EXPUNGE told.
     private(set) var tellsVanished = false
+    /// The client has said ENABLE UTF8=ACCEPT (RFC 6855, 3), which is more than what IMAP4rev2 means by UTF-8.
+    private(set) var acceptsUTF8 = false
+    /// COMPRESS is active.
+    private(set) var isCompressed = false
     private(set) var isDraining = false
     private var badCommands = 0
     private var loginFailures = 0
     private let limits: Limits
     /// Whether TLS could be started.
     let offersTLS: Bool
+    /// Whether UNAUTHENTICATE is a command here.
+    let offersUnauthenticate: Bool
 
-    init(limits: Limits, offersTLS: Bool, implicitTLS: Bool) {
+    init(limits: Limits, offersTLS: Bool, implicitTLS: Bool, offersUnauthenticate: Bool = true) {
         self.limits = limits
         self.offersTLS = offersTLS
+        self.offersUnauthenticate = offersUnauthenticate
         self.waiting = implicitTLS ? .tlsHandshake : .command
     }
 
@@ -86,10 +93,14 @@ struct SessionMachine: Sendable {
         return .run
     }
 
-    mutating func appendArrived() -> Admission {
+    mutating func appendArrived(_ command: AppendCommand) -> Admission {
         guard identity != nil else { return .refuse(StatusResponse(.bad, nil, "Log in first")) }
+        // RFC 8508, 3.5.
+        if command.replaced != nil {
+            guard case .selected = phase else { return .refuse(StatusResponse(.bad, nil, "Select a mailbox first")) }
+        }
         badCommands = 0
-        waiting = .literal(of: "APPEND")
+        waiting = .literal(of: command.name)
         return .run
     }
 
@@ -101,7 +112,9 @@ struct SessionMachine: Sendable {
         return .end(StatusResponse(.bye, .clientBug, "Too many bad commands"))
     }
 
-    mutating func appendComplete() { waiting = .completion(of: "APPEND") }
+    mutating func appendComplete() {
+        if case .literal(let name) = waiting { waiting = .completion(of: name) }
+    }
     mutating func challengeSent() { waiting = .challengeAnswer }
     mutating func challengeAnswered() { waiting = .completion(of: "AUTHENTICATE") }
     mutating func idleBegan() { waiting = .idleEnd }
@@ -111,9 +124,21 @@ struct SessionMachine: Sendable {
 
     mutating func commandFinished() { if waiting != .tlsHandshake { waiting = .command } }
 
+    /// Failures before it still count: who has an account of his own, and leaves it again, must not guess at others
+    /// without end.
     mutating func loginSucceeded(_ identity: Identity) {
-        loginFailures = 0
         phase = .authenticated(identity)
+    }
+
+    /// Nothing of the user is left (RFC 8437, 3). The machine begins anew, so that what an extension adds to it goes
+    /// too; only what belongs to the connection stays.
+    mutating func unauthenticated() {
+        var anew = SessionMachine(
+            limits: limits, offersTLS: offersTLS, implicitTLS: false, offersUnauthenticate: offersUnauthenticate)
+        anew.isSecured = isSecured
+        anew.isDraining = isDraining
+        anew.loginFailures = loginFailures
+        self = anew
     }
 
     mutating func loginFailed() -> Consequence {
@@ -144,6 +169,12 @@ struct SessionMachine: Sendable {
     }
 
     mutating func vanishedEnabled() { tellsVanished = true }
+    mutating func enabledUTF8Accept() {
+        utf8IsEnabled = true
+        acceptsUTF8 = true
+    }
+
+    mutating func compressionBegan() { isCompressed = true }
 
     mutating func handshakeBegan() { waiting = .tlsHandshake }
 
@@ -180,6 +211,13 @@ struct SessionMachine: Sendable {
                 return StatusResponse(.no, .privacyRequired, "LOGIN needs an encrypted connection")
             }
             return nil
+        case .compress:
+            guard identity != nil else { return StatusResponse(.bad, nil, "Log in first") }
+            return isCompressed
+                ? StatusResponse(.no, .compressionActive, "DEFLATE is active already, by COMPRESS") : nil
+        case .unauthenticate:
+            guard offersUnauthenticate else { return StatusResponse(.bad, nil, "UNAUTHENTICATE is not offered here") }
+            return identity == nil ? StatusResponse(.bad, nil, "Nobody is logged in") : nil
         case .enable, .select, .examine, .create, .delete, .rename, .subscribe, .unsubscribe, .list, .lsub,
             .namespace, .status, .idle, .notify, .getQuota, .getQuotaRoot, .setQuota, .getMetadata,
             .setMetadata, .setACL, .deleteACL, .getACL, .listRights, .myRights:

@@ -16,15 +16,19 @@ struct SessionServices: Sendable {
     let tls: TLSContext?
     let logger: Logger
     let version: String
+    /// RFC 8437, 8 wants it to be possible that there is no such command.
+    let offersUnauthenticate: Bool
 
     init(
         store: any MailStore, sasl: any Sasl, acceptance: any Acceptance, events: EventSubscriber?, limits: Limits,
-        tls: TLSContext?, logger: Logger, version: String, settlements: SettlementSender
+        tls: TLSContext?, logger: Logger, version: String, settlements: SettlementSender,
+        offersUnauthenticate: Bool = true
     ) {
         self.store = store
         self.sasl = sasl
         self.acceptance = acceptance
         self.settlements = settlements
+        self.offersUnauthenticate = offersUnauthenticate
         self.limits = limits
         self.tls = tls
         self.logger = logger

@@ -63,7 +63,8 @@ struct CommitBatch: Sendable {
         for place in places {
             let commit = commits[place.commit]
             columns.append(
-                commit, commit.dispositions[place.disposition], index: place.disposition, contentID: place.contentID)
+                commit, commit.dispositions[place.disposition], index: commit.firstDisposition + place.disposition,
+                contentID: place.contentID)
         }
         return columns.command
     }

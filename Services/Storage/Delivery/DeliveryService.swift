@@ -7,6 +7,7 @@ import ServiceRuntime
 /// The contract `Delivery`: makes dispositions durable.
 struct DeliveryService: Delivery {
     let groupCommit: GroupCommit
+    let commitTogether: CommitTogether
     let staging: Staging
     let settlements: Settlements
     /// For so long a receipt is kept when it is settled; a request that has been on its way for longer is refused.
@@ -16,13 +17,22 @@ struct DeliveryService: Delivery {
     static let inlineOctets = 512 * 1024
     /// Most dispositions of one commit.
     static let dispositionLimit = 10_000
+    /// Most messages that are committed together, and the most octets that come inline with them.
+    static let messageLimit = 1000
+    static let togetherOctets = 2 << 20
 
     func commit(
         _ request: CommitRequest, payload: [ByteBuffer], _ context: CallContext
     ) async throws -> CommitReply {
+        guard request.messages.isEmpty else { return try await commitAll(request, payload, context) }
+        guard !request.hasRemoval else { throw MessagingError(.malformed, "a removal without a message that comes") }
         guard !request.dispositions.isEmpty else { return CommitReply() }
         return try await answering {
-            let commit = try await prepare(request, payload, context)
+            let message = CommittedMessage.with {
+                $0.content = request.content
+                $0.dispositions = request.dispositions
+            }
+            let commit = try await prepare(message, request.origin, payload, context)
             return try await groupCommit.commit(commit, deadline: context.deadline)
         }
     }
@@ -41,20 +51,49 @@ struct DeliveryService: Delivery {
         try await answering { try await settlements.settle(request, deadline: context.deadline) }
     }
 
-    private func prepare(
+    /// Several messages, all or none.
+    private func commitAll(
         _ request: CommitRequest, _ payload: [ByteBuffer], _ context: CallContext
+    ) async throws -> CommitReply {
+        guard request.dispositions.isEmpty, request.messages.count <= Self.messageLimit,
+            payload.reduce(0, { $0 + $1.readableBytes }) <= Self.togetherOctets
+        else {
+            throw MessagingError(
+                .malformed, "together go at most \(Self.messageLimit) messages, \(Self.togetherOctets) octets inline")
+        }
+        return try await answering {
+            var commits: [PreparedCommit] = []
+            var frames = payload[...]
+            var dispositions = 0
+            for message in request.messages {
+                let own = frames.prefix(message.content.stagedContentID == 0 ? 3 : 1)
+                frames = frames.dropFirst(own.count)
+                commits.append(
+                    try await prepare(message, request.origin, Array(own), context, firstDisposition: dispositions))
+                dispositions += message.dispositions.count
+            }
+            guard frames.isEmpty else { throw MessagingError(.malformed, "more payload than messages") }
+            guard dispositions > 0 else { return CommitReply() }
+            let removal = request.hasRemoval ? try PreparedRemoval(request.removal, for: request.messages) : nil
+            return try await commitTogether.commit(commits, removing: removal, deadline: context.deadline)
+        }
+    }
+
+    private func prepare(
+        _ request: CommittedMessage, _ how: Origin, _ payload: [ByteBuffer], _ context: CallContext,
+        firstDisposition: Int = 0
     ) async throws -> PreparedCommit {
         guard let transaction = DatabaseUUID(octets: context.transaction.octets),
-            request.dispositions.count <= Self.dispositionLimit
+            firstDisposition + request.dispositions.count <= Self.dispositionLimit
         else { throw MessagingError(.malformed, "a commit has at most \(Self.dispositionLimit) dispositions") }
         // A settled receipt goes after a while. Until then it tells a request that was held up on its way (in a process
         // that stood still, say) while a repetition of it was answered, that its work is done.
-        let origin = PreparedOrigin(request.origin)
-        guard request.origin.receivedAt == 0 || Moment.now.since(origin.received) < receiptMemory / 2 else {
+        let origin = PreparedOrigin(how)
+        guard how.receivedAt == 0 || Moment.now.since(origin.received) < receiptMemory / 2 else {
             throw MessagingError(.deadlineExceeded, "the request has been on its way for too long")
         }
         let dispositions = try request.dispositions.enumerated().map { index, disposition in
-            try PreparedDisposition(disposition, at: index, of: context.transaction)
+            try PreparedDisposition(disposition, at: firstDisposition + index, of: context.transaction)
         }
         let content = request.content
         let metadata = ContentMetadata(content)
@@ -74,7 +113,8 @@ struct DeliveryService: Delivery {
             }
             return PreparedCommit(
                 transaction: transaction, origin: origin, content: nil, stagedContentID: content.stagedContentID,
-                size: size, messageID: metadata.messageID, dispositions: dispositions)
+                size: size, messageID: metadata.messageID, dispositions: dispositions,
+                firstDisposition: firstDisposition)
         }
         guard payload.count == 3, payload[1].readableBytes == content.headerOctets,
             payload[2].readableBytes == content.bodyOctets, size <= Self.inlineOctets
@@ -90,6 +130,7 @@ struct DeliveryService: Delivery {
             content: .init(
                 prefixOctets: Int32(prefix.readableBytes), headerOctets: Int32(content.headerOctets),
                 bodyOctets: content.bodyOctets, header: header, body: payload[2], metadata: metadata),
-            stagedContentID: nil, size: size, messageID: metadata.messageID, dispositions: dispositions)
+            stagedContentID: nil, size: size, messageID: metadata.messageID, dispositions: dispositions,
+            firstDisposition: firstDisposition)
     }
 }

@@ -8,7 +8,7 @@ import ServiceRuntime
 /// One message to commit, checked and in the form of the database.
 struct PreparedCommit: Sendable {
     let transaction: DatabaseUUID
-    let origin: PreparedOrigin
+    var origin: PreparedOrigin
     /// Nil when the content was staged and its row is complete.
     let content: Content?
     /// The staged content, or nil until a batch gives the new one its id.
@@ -17,6 +17,8 @@ struct PreparedCommit: Sendable {
     let size: Int64
     let messageID: String
     let dispositions: [PreparedDisposition]
+    /// Where the first of them stands among those of all messages that are committed together.
+    var firstDisposition = 0
     /// A receipt of another connection stands for this delivery. False at first: a settlement may be on its way.
     var absorbsRepetitions = false
 
@@ -44,7 +46,7 @@ struct PreparedOrigin: Sendable {
     let identity: String?
     let reversePath: String
     /// Nil for a message that no client's connection brought.
-    let connection: DatabaseUUID?
+    var connection: DatabaseUUID?
     let ordinal: Int32
     /// When the last reply was sent that the client must have read before it sent this message.
     let began: Moment

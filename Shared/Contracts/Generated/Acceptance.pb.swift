@@ -90,6 +90,9 @@ public nonisolated enum AppendOutcome: SwiftProtobuf.Enum, Swift.CaseIterable {
 
   /// NO [LIMIT]: too many keywords in the mailbox, or the message is beyond a limit.
   case beyondLimit // = 4
+
+  /// The message that was to be replaced is not there, and nothing was stored.
+  case noSuchMessage // = 5
   case UNRECOGNIZED(Int)
 
   public init() {
@@ -103,6 +106,7 @@ public nonisolated enum AppendOutcome: SwiftProtobuf.Enum, Swift.CaseIterable {
     case 2: self = .noSuchMailbox
     case 3: self = .overQuota
     case 4: self = .beyondLimit
+    case 5: self = .noSuchMessage
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -114,6 +118,7 @@ public nonisolated enum AppendOutcome: SwiftProtobuf.Enum, Swift.CaseIterable {
     case .noSuchMailbox: return 2
     case .overQuota: return 3
     case .beyondLimit: return 4
+    case .noSuchMessage: return 5
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -125,6 +130,7 @@ public nonisolated enum AppendOutcome: SwiftProtobuf.Enum, Swift.CaseIterable {
     .noSuchMailbox,
     .overQuota,
     .beyondLimit,
+    .noSuchMessage,
   ]
 
 }
@@ -319,6 +325,24 @@ public nonisolated struct AcceptReply: Sendable {
   public init() {}
 }
 
+/// One of several messages that are appended together.
+public nonisolated struct AppendedMessage: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var flags: [String] = []
+
+  /// Microseconds since 1970-01-01 UTC; 0 means now.
+  public var internalDate: Int64 = 0
+
+  public var messageOctets: Int64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
 /// IMAP APPEND (RFC 9051, 6.3.12).
 public nonisolated struct AppendRequest: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -336,6 +360,7 @@ public nonisolated struct AppendRequest: @unchecked Sendable {
     set {_uniqueStorage()._mailboxName = newValue}
   }
 
+  /// The next three are of the message when there is one, and are left out otherwise.
   /// System flags and keywords as in IMAP, for example "\\Seen", "$Forwarded".
   public var flags: [String] {
     get {_storage._flags}
@@ -362,11 +387,43 @@ public nonisolated struct AppendRequest: @unchecked Sendable {
   /// Clears the value of `client`. Subsequent reads from it will return its default value.
   public mutating func clearClient() {_uniqueStorage()._client = nil}
 
+  /// Several messages, all or none (RFC 3502). Their octets follow one another in the payload. A replica that does not
+  /// know this finds no message described, and refuses.
+  public var messages: [AppendedMessage] {
+    get {_storage._messages}
+    set {_uniqueStorage()._messages = newValue}
+  }
+
+  /// The message goes whose place the new one takes (RFC 8508), both or neither. Then it stands in `messages`, even alone.
+  public var replaced: Replacement {
+    get {_storage._replaced ?? Replacement()}
+    set {_uniqueStorage()._replaced = newValue}
+  }
+  /// Returns true if `replaced` has been explicitly set.
+  public var hasReplaced: Bool {_storage._replaced != nil}
+  /// Clears the value of `replaced`. Subsequent reads from it will return its default value.
+  public mutating func clearReplaced() {_uniqueStorage()._replaced = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// A message that goes when another one comes.
+public nonisolated struct Replacement: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var mailboxID: Int64 = 0
+
+  public var uid: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
 }
 
 public nonisolated struct AppendReply: Sendable {
@@ -394,6 +451,11 @@ public nonisolated struct AppendReply: Sendable {
   /// Clears the value of `receipt`. Subsequent reads from it will return its default value.
   public mutating func clearReceipt() {self._receipt = nil}
 
+  /// Of several messages, in their order; the fields above are those of the first.
+  public var uids: [UInt32] = []
+
+  public var receipts: [ReceiptKey] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -408,7 +470,7 @@ nonisolated extension Door: SwiftProtobuf._ProtoNameProviding {
 }
 
 nonisolated extension AppendOutcome: SwiftProtobuf._ProtoNameProviding {
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0APPEND_OUTCOME_UNSPECIFIED\0\u{1}APPEND_OUTCOME_STORED\0\u{1}APPEND_OUTCOME_NO_SUCH_MAILBOX\0\u{1}APPEND_OUTCOME_OVER_QUOTA\0\u{1}APPEND_OUTCOME_BEYOND_LIMIT\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0APPEND_OUTCOME_UNSPECIFIED\0\u{1}APPEND_OUTCOME_STORED\0\u{1}APPEND_OUTCOME_NO_SUCH_MAILBOX\0\u{1}APPEND_OUTCOME_OVER_QUOTA\0\u{1}APPEND_OUTCOME_BEYOND_LIMIT\0\u{1}APPEND_OUTCOME_NO_SUCH_MESSAGE\0")
 }
 
 nonisolated extension ClientConnection: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -760,9 +822,49 @@ nonisolated extension AcceptReply: SwiftProtobuf.Message, SwiftProtobuf._Message
   }
 }
 
+nonisolated extension AppendedMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "AppendedMessage"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}flags\0\u{3}internal_date\0\u{3}message_octets\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedStringField(value: &self.flags) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.internalDate) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.messageOctets) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.flags.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.flags, fieldNumber: 1)
+    }
+    if self.internalDate != 0 {
+      try visitor.visitSingularInt64Field(value: self.internalDate, fieldNumber: 2)
+    }
+    if self.messageOctets != 0 {
+      try visitor.visitSingularInt64Field(value: self.messageOctets, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: AppendedMessage, rhs: AppendedMessage) -> Bool {
+    if lhs.flags != rhs.flags {return false}
+    if lhs.internalDate != rhs.internalDate {return false}
+    if lhs.messageOctets != rhs.messageOctets {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension AppendRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "AppendRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_name\0\u{1}flags\0\u{3}internal_date\0\u{3}message_octets\0\u{1}client\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_name\0\u{1}flags\0\u{3}internal_date\0\u{3}message_octets\0\u{1}client\0\u{1}messages\0\u{1}replaced\0")
 
   fileprivate class _StorageClass {
     var _accountID: Int64 = 0
@@ -771,6 +873,8 @@ nonisolated extension AppendRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
     var _internalDate: Int64 = 0
     var _messageOctets: Int64 = 0
     var _client: ClientConnection? = nil
+    var _messages: [AppendedMessage] = []
+    var _replaced: Replacement? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -787,6 +891,8 @@ nonisolated extension AppendRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
       _internalDate = source._internalDate
       _messageOctets = source._messageOctets
       _client = source._client
+      _messages = source._messages
+      _replaced = source._replaced
     }
   }
 
@@ -811,6 +917,8 @@ nonisolated extension AppendRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
         case 4: try { try decoder.decodeSingularInt64Field(value: &_storage._internalDate) }()
         case 5: try { try decoder.decodeSingularInt64Field(value: &_storage._messageOctets) }()
         case 6: try { try decoder.decodeSingularMessageField(value: &_storage._client) }()
+        case 7: try { try decoder.decodeRepeatedMessageField(value: &_storage._messages) }()
+        case 8: try { try decoder.decodeSingularMessageField(value: &_storage._replaced) }()
         default: break
         }
       }
@@ -841,6 +949,12 @@ nonisolated extension AppendRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
       try { if let v = _storage._client {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
       } }()
+      if !_storage._messages.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._messages, fieldNumber: 7)
+      }
+      try { if let v = _storage._replaced {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -856,6 +970,8 @@ nonisolated extension AppendRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
         if _storage._internalDate != rhs_storage._internalDate {return false}
         if _storage._messageOctets != rhs_storage._messageOctets {return false}
         if _storage._client != rhs_storage._client {return false}
+        if _storage._messages != rhs_storage._messages {return false}
+        if _storage._replaced != rhs_storage._replaced {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -865,9 +981,44 @@ nonisolated extension AppendRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
   }
 }
 
+nonisolated extension Replacement: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "Replacement"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}mailbox_id\0\u{1}uid\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.mailboxID) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.uid) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.mailboxID != 0 {
+      try visitor.visitSingularInt64Field(value: self.mailboxID, fieldNumber: 1)
+    }
+    if self.uid != 0 {
+      try visitor.visitSingularUInt32Field(value: self.uid, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Replacement, rhs: Replacement) -> Bool {
+    if lhs.mailboxID != rhs.mailboxID {return false}
+    if lhs.uid != rhs.uid {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension AppendReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "AppendReply"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}outcome\0\u{3}mailbox_id\0\u{3}uid_validity\0\u{1}uid\0\u{1}explanation\0\u{1}receipt\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}outcome\0\u{3}mailbox_id\0\u{3}uid_validity\0\u{1}uid\0\u{1}explanation\0\u{1}receipt\0\u{1}uids\0\u{1}receipts\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -881,6 +1032,8 @@ nonisolated extension AppendReply: SwiftProtobuf.Message, SwiftProtobuf._Message
       case 4: try { try decoder.decodeSingularUInt32Field(value: &self.uid) }()
       case 5: try { try decoder.decodeSingularStringField(value: &self.explanation) }()
       case 6: try { try decoder.decodeSingularMessageField(value: &self._receipt) }()
+      case 7: try { try decoder.decodeRepeatedUInt32Field(value: &self.uids) }()
+      case 8: try { try decoder.decodeRepeatedMessageField(value: &self.receipts) }()
       default: break
       }
     }
@@ -909,6 +1062,12 @@ nonisolated extension AppendReply: SwiftProtobuf.Message, SwiftProtobuf._Message
     try { if let v = self._receipt {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
     } }()
+    if !self.uids.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.uids, fieldNumber: 7)
+    }
+    if !self.receipts.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.receipts, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -919,6 +1078,8 @@ nonisolated extension AppendReply: SwiftProtobuf.Message, SwiftProtobuf._Message
     if lhs.uid != rhs.uid {return false}
     if lhs.explanation != rhs.explanation {return false}
     if lhs._receipt != rhs._receipt {return false}
+    if lhs.uids != rhs.uids {return false}
+    if lhs.receipts != rhs.receipts {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -82,6 +82,12 @@ public nonisolated enum CommitOutcome: SwiftProtobuf.Enum, Swift.CaseIterable {
   case overQuota // = 3
   case noSuchAccount // = 4
   case tooManyKeywords // = 5
+
+  /// Another one of the messages that are stored all or none could not be stored.
+  case notAttempted // = 7
+
+  /// The message that was to go is not there.
+  case noSuchMessage // = 8
   case UNRECOGNIZED(Int)
 
   public init() {
@@ -96,6 +102,8 @@ public nonisolated enum CommitOutcome: SwiftProtobuf.Enum, Swift.CaseIterable {
     case 3: self = .overQuota
     case 4: self = .noSuchAccount
     case 5: self = .tooManyKeywords
+    case 7: self = .notAttempted
+    case 8: self = .noSuchMessage
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -108,6 +116,8 @@ public nonisolated enum CommitOutcome: SwiftProtobuf.Enum, Swift.CaseIterable {
     case .overQuota: return 3
     case .noSuchAccount: return 4
     case .tooManyKeywords: return 5
+    case .notAttempted: return 7
+    case .noSuchMessage: return 8
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -120,6 +130,8 @@ public nonisolated enum CommitOutcome: SwiftProtobuf.Enum, Swift.CaseIterable {
     .overQuota,
     .noSuchAccount,
     .tooManyKeywords,
+    .notAttempted,
+    .noSuchMessage,
   ]
 
 }
@@ -298,12 +310,37 @@ public nonisolated struct Origin: Sendable {
   public init() {}
 }
 
+/// One of several messages that are committed together.
+public nonisolated struct CommittedMessage: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var content: MessageContent {
+    get {_content ?? MessageContent()}
+    set {_content = newValue}
+  }
+  /// Returns true if `content` has been explicitly set.
+  public var hasContent: Bool {self._content != nil}
+  /// Clears the value of `content`. Subsequent reads from it will return its default value.
+  public mutating func clearContent() {self._content = nil}
+
+  public var dispositions: [Disposition] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _content: MessageContent? = nil
+}
+
 /// The transaction id is the call's trace id; it is the key that makes a repetition harmless.
 public nonisolated struct CommitRequest: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// The message, when there is one.
   public var content: MessageContent {
     get {_storage._content ?? MessageContent()}
     set {_uniqueStorage()._content = newValue}
@@ -327,6 +364,24 @@ public nonisolated struct CommitRequest: @unchecked Sendable {
   /// Clears the value of `origin`. Subsequent reads from it will return its default value.
   public mutating func clearOrigin() {_uniqueStorage()._origin = nil}
 
+  /// Several messages, all or none: when one disposition cannot be done, none is. The payload frames of each follow those
+  /// of the one before. A replica that does not know this finds nothing to do, and answers with no result.
+  public var messages: [CommittedMessage] {
+    get {_storage._messages}
+    set {_uniqueStorage()._messages = newValue}
+  }
+
+  /// A message that goes in the same transaction, so that its octets do not count against the quota. Only with `messages`,
+  /// all of whose dispositions are for the same account.
+  public var removal: Removal {
+    get {_storage._removal ?? Removal()}
+    set {_uniqueStorage()._removal = newValue}
+  }
+  /// Returns true if `removal` has been explicitly set.
+  public var hasRemoval: Bool {_storage._removal != nil}
+  /// Clears the value of `removal`. Subsequent reads from it will return its default value.
+  public mutating func clearRemoval() {_uniqueStorage()._removal = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -334,12 +389,29 @@ public nonisolated struct CommitRequest: @unchecked Sendable {
   fileprivate var _storage = _StorageClass.defaultInstance
 }
 
+public nonisolated struct Removal: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var accountID: Int64 = 0
+
+  public var mailboxID: Int64 = 0
+
+  public var uid: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
 public nonisolated struct CommitReply: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// One for each disposition, in order.
+  /// One for each disposition, in order. Of several messages of which one cannot be stored, those that could have been
+  /// have the outcome COMMIT_OUTCOME_NOT_ATTEMPTED.
   public var results: [CommitReply.Result] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -514,7 +586,7 @@ nonisolated extension Entrance: SwiftProtobuf._ProtoNameProviding {
 }
 
 nonisolated extension CommitOutcome: SwiftProtobuf._ProtoNameProviding {
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0COMMIT_OUTCOME_UNSPECIFIED\0\u{1}COMMIT_OUTCOME_DONE\0\u{1}COMMIT_OUTCOME_NO_SUCH_MAILBOX\0\u{1}COMMIT_OUTCOME_OVER_QUOTA\0\u{1}COMMIT_OUTCOME_NO_SUCH_ACCOUNT\0\u{1}COMMIT_OUTCOME_TOO_MANY_KEYWORDS\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0COMMIT_OUTCOME_UNSPECIFIED\0\u{1}COMMIT_OUTCOME_DONE\0\u{1}COMMIT_OUTCOME_NO_SUCH_MAILBOX\0\u{1}COMMIT_OUTCOME_OVER_QUOTA\0\u{1}COMMIT_OUTCOME_NO_SUCH_ACCOUNT\0\u{1}COMMIT_OUTCOME_TOO_MANY_KEYWORDS\0\u{2}\u{2}COMMIT_OUTCOME_NOT_ATTEMPTED\0\u{1}COMMIT_OUTCOME_NO_SUCH_MESSAGE\0")
 }
 
 nonisolated extension MessageContent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -854,14 +926,55 @@ nonisolated extension Origin: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
   }
 }
 
+nonisolated extension CommittedMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "CommittedMessage"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}content\0\u{1}dispositions\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._content) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.dispositions) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._content {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.dispositions.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.dispositions, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: CommittedMessage, rhs: CommittedMessage) -> Bool {
+    if lhs._content != rhs._content {return false}
+    if lhs.dispositions != rhs.dispositions {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension CommitRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "CommitRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}content\0\u{1}dispositions\0\u{1}origin\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}content\0\u{1}dispositions\0\u{1}origin\0\u{1}messages\0\u{1}removal\0")
 
   fileprivate class _StorageClass {
     var _content: MessageContent? = nil
     var _dispositions: [Disposition] = []
     var _origin: Origin? = nil
+    var _messages: [CommittedMessage] = []
+    var _removal: Removal? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -875,6 +988,8 @@ nonisolated extension CommitRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
       _content = source._content
       _dispositions = source._dispositions
       _origin = source._origin
+      _messages = source._messages
+      _removal = source._removal
     }
   }
 
@@ -896,6 +1011,8 @@ nonisolated extension CommitRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
         case 1: try { try decoder.decodeSingularMessageField(value: &_storage._content) }()
         case 2: try { try decoder.decodeRepeatedMessageField(value: &_storage._dispositions) }()
         case 3: try { try decoder.decodeSingularMessageField(value: &_storage._origin) }()
+        case 4: try { try decoder.decodeRepeatedMessageField(value: &_storage._messages) }()
+        case 5: try { try decoder.decodeSingularMessageField(value: &_storage._removal) }()
         default: break
         }
       }
@@ -917,6 +1034,12 @@ nonisolated extension CommitRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
       try { if let v = _storage._origin {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
       } }()
+      if !_storage._messages.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._messages, fieldNumber: 4)
+      }
+      try { if let v = _storage._removal {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -929,10 +1052,52 @@ nonisolated extension CommitRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
         if _storage._content != rhs_storage._content {return false}
         if _storage._dispositions != rhs_storage._dispositions {return false}
         if _storage._origin != rhs_storage._origin {return false}
+        if _storage._messages != rhs_storage._messages {return false}
+        if _storage._removal != rhs_storage._removal {return false}
         return true
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Removal: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "Removal"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_id\0\u{1}uid\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.accountID) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.mailboxID) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.uid) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.accountID != 0 {
+      try visitor.visitSingularInt64Field(value: self.accountID, fieldNumber: 1)
+    }
+    if self.mailboxID != 0 {
+      try visitor.visitSingularInt64Field(value: self.mailboxID, fieldNumber: 2)
+    }
+    if self.uid != 0 {
+      try visitor.visitSingularUInt32Field(value: self.uid, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Removal, rhs: Removal) -> Bool {
+    if lhs.accountID != rhs.accountID {return false}
+    if lhs.mailboxID != rhs.mailboxID {return false}
+    if lhs.uid != rhs.uid {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -31,6 +31,10 @@ public enum Command: Hashable, Sendable {
 
     // Authenticated (RFC 9051, 6.3).
     case enable([Capability])
+    /// COMPRESS with the mechanism's name in upper case (RFC 4978, 3).
+    case compress(String)
+    /// Back to the state before login (RFC 8437).
+    case unauthenticate
     case select(SelectCommand)
     case examine(SelectCommand)
     case create(CreateCommand)
@@ -93,6 +97,8 @@ public enum Command: Hashable, Sendable {
         case .authenticate: "AUTHENTICATE"
         case .login: "LOGIN"
         case .enable: "ENABLE"
+        case .compress: "COMPRESS"
+        case .unauthenticate: "UNAUTHENTICATE"
         case .select: "SELECT"
         case .examine: "EXAMINE"
         case .create: "CREATE"

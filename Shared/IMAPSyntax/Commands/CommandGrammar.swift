@@ -16,6 +16,11 @@ enum CommandGrammar {
         "ENABLE": { cursor throws(SyntaxError) in .enable(try capabilities(&cursor)) },
         "SELECT": { cursor throws(SyntaxError) in .select(try SelectCommand.parse(&cursor)) },
         "EXAMINE": { cursor throws(SyntaxError) in .examine(try SelectCommand.parse(&cursor)) },
+        "COMPRESS": { cursor throws(SyntaxError) in
+            try cursor.space()
+            return .compress(uppercasedASCII(try cursor.atom("a compression mechanism")))
+        },
+        "UNAUTHENTICATE": { _ throws(SyntaxError) in .unauthenticate },
         "CREATE": { cursor throws(SyntaxError) in .create(try CreateCommand.parse(&cursor)) },
         "DELETE": { cursor throws(SyntaxError) in .delete(try mailbox(&cursor)) },
         "RENAME": { cursor throws(SyntaxError) in
@@ -129,7 +134,9 @@ extension Command {
     /// What follows the command's name.
     func writeArguments(to writer: inout CommandWriter) {
         switch self {
-        case .capability, .noop, .logout, .startTLS, .namespace, .idle, .check, .close, .unselect, .expunge: break
+        case .capability, .noop, .logout, .startTLS, .namespace, .idle, .check, .close, .unselect, .expunge,
+            .unauthenticate:
+            break
         case .id(let parameters):
             writer.space()
             writer.idParameters(parameters)
@@ -141,6 +148,9 @@ extension Command {
                 writer.text(capability.name)
             }
         case .select(let arguments), .examine(let arguments): arguments.write(to: &writer)
+        case .compress(let mechanism):
+            writer.space()
+            writer.text(mechanism)
         case .delete(let mailbox), .subscribe(let mailbox), .unsubscribe(let mailbox):
             writer.space()
             writer.mailbox(mailbox)

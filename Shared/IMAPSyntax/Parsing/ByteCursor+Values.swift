@@ -23,10 +23,10 @@ extension ByteCursor {
     }
 
     /// `seq-number`
-    private mutating func sequenceNumber() throws(SyntaxError) -> SequenceNumber {
+    mutating func sequenceNumber(_ expected: String = "a sequence set") throws(SyntaxError) -> SequenceNumber {
         if skip(UInt8(ascii: "*")) { return .largest }
-        guard let number = SequenceNumber(try nonZeroNumber("a sequence set")) else {
-            throw failure("a sequence set")
+        guard let number = SequenceNumber(try nonZeroNumber(expected)) else {
+            throw failure(expected)
         }
         return number
     }

@@ -11,8 +11,10 @@ public enum CommandEvent: Hashable, Sendable {
     /// continuation request, or call `refuseLiteral()` and answer with a tagged NO or BAD.
     case literal(tag: String?, LiteralHeader)
     /// APPEND's head. When `message.literal.isSynchronizing`, answer with `+`; or call `refuseLiteral()` and answer
-    /// with a tagged NO. Then come `messageOctets`, `messageEnd`, and `appendEnd` or `invalid`.
+    /// with a tagged NO. Then come `messageOctets`, `messageEnd`, and `appendEnd`, `appendNext` or `invalid`.
     case append(AppendCommand)
+    /// Another message of the same APPEND (RFC 3502), between `messageEnd` and `appendEnd`: as with `.append`.
+    case appendNext(AppendMessage)
     /// Octets of APPEND's message, as they came: slices of what was fed, never gathered.
     case messageOctets(ByteBuffer)
     /// All announced octets of the message have come.

@@ -4,7 +4,7 @@ import NIOCore
 ///
 /// Invariants: the result does not depend on how the octets were split; every octet is searched for a line end once
 /// and parsed once (a literal that the client waits with, and APPEND's mailbox, let the part before be parsed twice);
-/// at most a command within `limits` is kept; APPEND's message and refused octets are never kept.
+/// at most a command within `limits` is kept; APPEND's messages and refused octets are never kept.
 public struct CommandParser: Sendable {
     /// What a client may make grow. May be changed between events.
     public var limits: ParsingLimits
@@ -23,14 +23,25 @@ public struct CommandParser: Sendable {
         case authenticationLine
         case idle
         /// Octets of APPEND's message are passed on.
-        case message(tag: String, remaining: Int)
-        /// The message is complete, CRLF is missing.
-        case afterMessage(tag: String)
+        case message(Appending, remaining: Int)
+        /// The message is complete, CRLF or another message is missing.
+        case afterMessage(Appending)
+        /// The head of another message of the same APPEND.
+        case nextMessage(Appending)
         /// Octets of a refused literal are dropped, then the rest of the line.
         case skippingLiteral(remaining: Int)
         case skippingLine
         /// The session must end.
         case closed
+    }
+
+    /// What is to be known of APPEND while its message passes.
+    private struct Appending {
+        let tag: String
+        /// ")" stands behind the message's octets.
+        let isInParentheses: Bool
+        /// Another message may follow: not so with REPLACE (RFC 8508, 4.7).
+        let mayHaveMore: Bool
     }
 
     /// How far the command that is gathered has come.
@@ -68,8 +79,9 @@ public struct CommandParser: Sendable {
             case .command: event = gatherCommand()
             case .authenticationLine: event = readAuthenticationLine()
             case .idle: event = readIdleEnd()
-            case .message(let tag, let remaining): event = passMessage(tag: tag, remaining: remaining)
-            case .afterMessage(let tag): event = readEndOfAppend(tag: tag)
+            case .message(let appending, let remaining): event = passMessage(appending, remaining: remaining)
+            case .afterMessage(let appending): event = readEndOfMessage(appending)
+            case .nextMessage(let appending): event = readNextMessage(appending)
             case .skippingLiteral(let remaining): event = skipLiteral(remaining: remaining)
             case .skippingLine: event = skipLine()
             case .closed: event = .needMore
@@ -78,9 +90,9 @@ public struct CommandParser: Sendable {
         }
     }
 
-    /// After `.literal` or `.append`: the server has answered NO or BAD. A client that waits will not send the octets;
-    /// those of one that does not wait are skipped, or, when they are too many, the session must end: then the next
-    /// event is `invalid` with `mustClose`.
+    /// After `.literal`, `.append` or `.appendNext`: the server has answered NO or BAD. A client that waits will not send
+    /// the octets; those of one that does not wait are skipped, or, when they are too many, the session must end: then
+    /// the next event is `invalid` with `mustClose`.
     public mutating func refuseLiteral() {
         switch state {
         case .command:
@@ -92,7 +104,7 @@ public struct CommandParser: Sendable {
             gathered = Gathered()
             gathered.skippedOctets = messageIsSynchronizing ? 0 : remaining
             state = messageIsSynchronizing ? .command : .skippingLiteral(remaining: remaining)
-        case .authenticationLine, .idle, .afterMessage, .skippingLiteral, .skippingLine, .closed: break
+        case .authenticationLine, .idle, .afterMessage, .nextMessage, .skippingLiteral, .skippingLine, .closed: break
         }
     }
 
@@ -115,6 +127,14 @@ public struct CommandParser: Sendable {
         gathered = Gathered()
         if case .closed = state { return }
         state = .command
+    }
+
+    /// Takes out everything that has come and is not used up: behind COMPRESS it is no text but the beginning of a
+    /// compressed stream (RFC 4978, 3).
+    public mutating func takeUnread() -> ByteBuffer {
+        let octets = scanner.buffer
+        abandon()
+        return octets
     }
 
     // MARK: Commands
@@ -201,47 +221,100 @@ public struct CommandParser: Sendable {
     // MARK: APPEND
 
     private mutating func append(_ command: AppendCommand, after lineEnd: Int) -> CommandEvent {
-        let header = command.message.literal
+        begin(command.message, tag: command.tag, mayHaveMore: command.replaced == nil, after: lineEnd)
+            ?? .append(command)
+    }
+
+    /// A message's octets follow, unless they are too many: then what is returned says so.
+    private mutating func begin(
+        _ message: AppendMessage, tag: String, mayHaveMore: Bool, after lineEnd: Int
+    ) -> CommandEvent? {
+        let header = message.literal
         if header.octets > limits.messageOctets {
-            return refuse(header, after: lineEnd, .beyondLimit(.messageOctets), position: lineEnd)
+            return refuse(header, after: lineEnd, .beyondLimit(.messageOctets), position: lineEnd, tag: tag)
         }
         if !header.isSynchronizing, header.octets > limits.nonSynchronizingOctets {
-            return refuse(header, after: lineEnd, .beyondLimit(.nonSynchronizingOctets), position: lineEnd)
+            return refuse(header, after: lineEnd, .beyondLimit(.nonSynchronizingOctets), position: lineEnd, tag: tag)
         }
         scanner.consume(lineEnd)
         gathered = Gathered()
         messageIsSynchronizing = header.isSynchronizing
-        state = .message(tag: command.tag, remaining: header.octets)
-        return .append(command)
+        state = .message(
+            Appending(tag: tag, isInParentheses: message.isUTF8, mayHaveMore: mayHaveMore), remaining: header.octets)
+        return nil
     }
 
-    private mutating func passMessage(tag: String, remaining: Int) -> CommandEvent {
+    private mutating func passMessage(_ appending: Appending, remaining: Int) -> CommandEvent {
         guard remaining > 0 else {
-            state = .afterMessage(tag: tag)
+            state = .afterMessage(appending)
             return .messageEnd
         }
         guard scanner.count > 0 else { return .needMore }
         let octets = scanner.take(remaining)
-        state = .message(tag: tag, remaining: remaining - octets.readableBytes)
+        state = .message(appending, remaining: remaining - octets.readableBytes)
         // From here on a client that waited has sent its octets.
         messageIsSynchronizing = false
         return .messageOctets(octets)
     }
 
-    private mutating func readEndOfAppend(tag: String) -> CommandEvent {
-        for (offset, expected) in [UInt8(0x0D), 0x0A].enumerated() {
+    /// `[")"]` and CRLF, or a space and another message (RFC 3502).
+    private mutating func readEndOfMessage(_ appending: Appending) -> CommandEvent? {
+        var offset = 0
+        func invalid(_ expected: String) -> CommandEvent {
+            .invalid(InvalidCommand(tag: appending.tag, problem: .invalid(expected: expected), position: offset))
+        }
+        if appending.isInParentheses {
+            guard let octet = scanner.octet(at: 0) else { return .needMore }
+            guard octet == UInt8(ascii: ")") else {
+                state = .skippingLine
+                return invalid("\")\" after the message")
+            }
+            offset = 1
+        }
+        guard let octet = scanner.octet(at: offset) else { return .needMore }
+        if octet == 0x20, appending.mayHaveMore {
+            scanner.consume(offset + 1)
+            state = .nextMessage(appending)
+            return nil
+        }
+        for expected in [UInt8(0x0D), 0x0A] {
             guard let octet = scanner.octet(at: offset) else { return .needMore }
             guard octet == expected else {
                 state = .skippingLine
-                return .invalid(
-                    InvalidCommand(
-                        tag: tag, problem: .invalid(expected: "the end of the line (CRLF) after the message"),
-                        position: offset))
+                return invalid("the end of the line (CRLF) after the message")
             }
+            offset += 1
         }
-        scanner.consume(2)
+        scanner.consume(offset)
         state = .command
         return .appendEnd
+    }
+
+    private mutating func readNextMessage(_ appending: Appending) -> CommandEvent {
+        guard let lineEnd = scanner.lineEnd(), lineEnd <= limits.lineOctets else {
+            guard scanner.count > limits.lineOctets else { return .needMore }
+            scanner.search(from: 0)
+            state = .skippingLine
+            return .invalid(
+                InvalidCommand(
+                    tag: appending.tag, problem: .beyondLimit(.lineOctets), position: limits.lineOctets))
+        }
+        let head = ByteCursor.parse(scanner.prefix(lineEnd), limits: limits, encoding: encoding) {
+            cursor throws(SyntaxError) in try AppendMessage.parseNext(&cursor)
+        }
+        switch head {
+        case .success(let message):
+            return begin(message, tag: appending.tag, mayHaveMore: true, after: lineEnd) ?? .appendNext(message)
+        case .failure(let error):
+            guard let tail = scanner.literalTail(from: 0, to: lineEnd) else {
+                scanner.consume(lineEnd)
+                state = .command
+                return .invalid(
+                    InvalidCommand(tag: appending.tag, problem: error.problem, position: error.position))
+            }
+            return refuse(
+                tail.header, after: lineEnd, error.problem, position: error.position, tag: appending.tag)
+        }
     }
 
     // MARK: Refusal and resynchronisation
@@ -253,9 +326,9 @@ public struct CommandParser: Sendable {
     /// Refuses a command at a literal: a client that waits begins anew, of one that does not the octets are skipped, or
     /// the session ends when there are too many.
     private mutating func refuse(
-        _ header: LiteralHeader, after lineEnd: Int, _ problem: SyntaxProblem, position: Int
+        _ header: LiteralHeader, after lineEnd: Int, _ problem: SyntaxProblem, position: Int, tag: String? = nil
     ) -> CommandEvent {
-        let tag = tag(of: scanner.prefix(lineEnd))
+        let tag = tag ?? self.tag(of: scanner.prefix(lineEnd))
         scanner.consume(lineEnd)
         gathered = Gathered()
         if header.isSynchronizing {
@@ -367,10 +440,9 @@ public struct CommandParser: Sendable {
         return String(decoding: tag, as: UTF8.self)
     }
 
-    /// Whether the word behind the tag is APPEND.
+    /// Whether it is APPEND or REPLACE that stands behind the tag.
     private func isAppend(_ octets: ByteBuffer) -> Bool {
         guard let tag = tag(of: octets) else { return false }
-        let rest = octets.readableBytesView.dropFirst(tag.utf8.count + 1)
-        return rest.prefix(7).elementsEqual("APPEND ".utf8, by: { uppercased($0) == $1 })
+        return AppendCommand.begins(octets.readableBytesView.dropFirst(tag.utf8.count + 1))
     }
 }

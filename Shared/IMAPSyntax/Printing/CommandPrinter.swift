@@ -32,24 +32,27 @@ public struct CommandPrinter: Hashable, Sendable {
         return writer.pieces + [writer.buffer]
     }
 
-    /// APPEND up to and with the braces of its message, in pieces as above. The message's octets and CRLF follow the
-    /// last piece, after a continuation request when its literal is synchronizing.
+    /// APPEND or REPLACE up to and with the braces of its message, in pieces as above. The message's octets and `print(after:)`
+    /// follow the last piece, after a continuation request when its literal is synchronizing.
     public func print(append command: AppendCommand) -> [ByteBuffer] {
         var writer = CommandWriter(encoding: encoding, literals: literals)
         writer.text(command.tag)
-        writer.text(" APPEND ")
-        writer.mailbox(command.mailbox)
         writer.space()
-        if !command.message.flags.isEmpty {
-            writer.flags(command.message.flags)
-            writer.space()
-        }
-        if let date = command.message.internalDate {
-            writer.dateTime(date)
-            writer.space()
-        }
-        writer.header(command.message.literal)
+        command.write(to: &writer)
         return writer.pieces + [writer.buffer]
+    }
+
+    /// What follows the octets of APPEND's message: the head of another one (RFC 3502), or the end of the command.
+    public func print(after message: AppendMessage, next: AppendMessage? = nil) -> ByteBuffer {
+        var writer = CommandWriter(encoding: encoding, literals: literals)
+        if message.isUTF8 { writer.text(")") }
+        if let next {
+            writer.space()
+            next.write(to: &writer)
+        } else {
+            writer.endOfLine()
+        }
+        return writer.buffer
     }
 
     /// A line that answers a challenge (RFC 9051, 6.2.2). A malformed one is printed as the client's giving up.

@@ -268,10 +268,9 @@ extension ResponsePrinter {
                 text(rest)
             }
         case .alert, .alreadyExists, .authenticationFailed, .authorizationFailed, .cannot, .clientBug, .closed,
-            .contactAdmin, .corruption, .expired, .expungeIssued, .hasChildren, .inUse, .limit,
-            .noModificationSequences, .nonExistent,
-            .noPermission, .notSaved, .notificationOverflow, .overQuota, .parse, .privacyRequired, .readOnly,
-            .readWrite, .serverBug, .tooBig,
+            .compressionActive, .contactAdmin, .corruption, .expired, .expungeIssued, .hasChildren, .inUse, .limit,
+            .noModificationSequences, .nonExistent, .noPermission, .notSaved, .notificationOverflow, .overQuota, .parse,
+            .privacyRequired, .readOnly, .readWrite, .serverBug, .tooBig,
             .tryCreate, .uidNotSticky, .unavailable, .unknownCTE, .useAttribute:
             break
         }

@@ -15,6 +15,8 @@ public enum ResponseCode: Hashable, Sendable {
     case capability([Capability])
     case clientBug
     case closed
+    /// The octets are compressed already (RFC 4978, 3).
+    case compressionActive
     case contactAdmin
     /// UIDVALIDITY of the target, what was copied, and in the same order what it became.
     case copyUID(validity: UInt32, source: SequenceSet, target: SequenceSet)
@@ -69,6 +71,7 @@ extension ResponseCode {
     static let bare: [String: ResponseCode] = [
         "ALERT": .alert, "ALREADYEXISTS": .alreadyExists, "AUTHENTICATIONFAILED": .authenticationFailed,
         "AUTHORIZATIONFAILED": .authorizationFailed, "CANNOT": .cannot, "CLIENTBUG": .clientBug, "CLOSED": .closed,
+        "COMPRESSIONACTIVE": .compressionActive,
         "CONTACTADMIN": .contactAdmin, "CORRUPTION": .corruption, "EXPIRED": .expired,
         "EXPUNGEISSUED": .expungeIssued, "HASCHILDREN": .hasChildren, "INUSE": .inUse, "LIMIT": .limit,
         "NOMODSEQ": .noModificationSequences, "NONEXISTENT": .nonExistent, "NOPERM": .noPermission,

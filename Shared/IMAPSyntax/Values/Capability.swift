@@ -39,6 +39,8 @@ public struct Capability: Sendable, Hashable, CustomStringConvertible, Expressib
     public static let id: Capability = "ID"
     /// RFC 3348
     public static let children: Capability = "CHILDREN"
+    /// RFC 3502
+    public static let multiAppend: Capability = "MULTIAPPEND"
     /// RFC 3516
     public static let binary: Capability = "BINARY"
     /// RFC 3691
@@ -51,6 +53,8 @@ public struct Capability: Sendable, Hashable, CustomStringConvertible, Expressib
     public static let saslIR: Capability = "SASL-IR"
     /// RFC 5032
     public static let within: Capability = "WITHIN"
+    /// RFC 4978
+    public static let compressDeflate: Capability = "COMPRESS=DEFLATE"
     /// RFC 5161
     public static let enable: Capability = "ENABLE"
     /// RFC 5182
@@ -95,6 +99,10 @@ public struct Capability: Sendable, Hashable, CustomStringConvertible, Expressib
     public static let partial: Capability = "PARTIAL"
     /// RFC 9585
     public static let inProgress: Capability = "INPROGRESS"
+    /// RFC 8437
+    public static let unauthenticate: Capability = "UNAUTHENTICATE"
+    /// RFC 8508
+    public static let replace: Capability = "REPLACE"
     /// RFC 8438
     public static let statusSize: Capability = "STATUS=SIZE"
     /// `APPENDLIMIT=` and the octets of the largest message that APPEND takes (RFC 7889, 2).

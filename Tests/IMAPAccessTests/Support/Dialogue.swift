@@ -7,6 +7,7 @@ import Testing
 ///     # a comment, best with the RFC's section
 ///     ! connect | login | deliver MESSAGE | day passes | save dates lost | quota OCTETS MESSAGES
 ///                                              what happens besides; a digit after `!`, `C` or `S` names the session
+///     ! compress | uncompress                  the client compresses what follows, or no more
 ///     C: a NOOP                                a line that the client sends; ↵ stands for CRLF within
 ///     S: a OK *                                a line that must come; `*` at the end stands for anything
 ///     S: ...                                   any number of lines before the next one
@@ -62,6 +63,8 @@ struct Dialogue: Sendable, CustomTestStringConvertible {
                 switch words.first {
                 case "connect": clients[number] = try await server.connect()
                 case "login": clients[number] = try await server.login()
+                case "compress": try await client(number).compress()
+                case "uncompress": try await client(number).endCompression()
                 case "deliver":
                     guard let message = Fixtures.named[words.last ?? ""] else { throw TestFailure("no such message") }
                     server.store.deliver(message)

@@ -12,6 +12,12 @@ import TransportSecurity
 
 @testable import IMAPAccess
 
+/// Keeps a store beyond its server's end.
+actor StoreHolder {
+    private(set) var store: MemoryStore?
+    func keep(_ store: MemoryStore) { self.store = store }
+}
+
 /// The service over real messaging and real sockets, its peers in memory.
 struct TestServer: Sendable {
     let store: MemoryStore
@@ -31,7 +37,7 @@ struct TestServer: Sendable {
 
     /// Runs `body` against a server of its own, then checks that nothing of any session is left.
     static func run(
-        limits: Limits = Limits(), trustsProxies: Bool = false,
+        limits: Limits = Limits(), trustsProxies: Bool = false, offersUnauthenticate: Bool = true,
         _ body: @escaping @Sendable (TestServer) async throws -> Void
     ) async throws {
         let (store, sasl) = (MemoryStore(), MemorySasl())
@@ -48,7 +54,7 @@ struct TestServer: Sendable {
             tls: try TestCertificate.context(), logger: TestServer.logger, version: "test",
             settlements: SettlementSender(
                 to: DeliveryClient(pair.client), place: "access", takenIn: { .now },
-                logger: .quiet))
+                logger: .quiet), offersUnauthenticate: offersUnauthenticate)
         let (addresses, bound) = AsyncStream.makeStream(of: [SocketAddress?].self)
         let listener = Listener(
             places: [

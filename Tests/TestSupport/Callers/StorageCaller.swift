@@ -62,6 +62,45 @@ extension StorageCaller {
         ).results
     }
 
+    /// A commit of several messages of these texts, and its payload.
+    package func together(
+        _ messages: [(text: String, dispositions: [Disposition])]
+    ) -> (request: CommitRequest, payload: [ByteBuffer]) {
+        var request = CommitRequest()
+        request.origin.entrance = .append
+        request.origin.clientAddress = "192.0.2.1"
+        var payload: [ByteBuffer] = []
+        for message in messages {
+            let (header, body) = split(message.text)
+            request.messages.append(
+                .with {
+                    $0.content.headerOctets = Int64(header.utf8.count)
+                    $0.content.bodyOctets = Int64(body.utf8.count)
+                    $0.content.envelope = .init("(envelope)".utf8)
+                    $0.content.bodyStructure = .init("(structure)".utf8)
+                    $0.content.body = .init("(summary)".utf8)
+                    $0.content.mimeIndex = .init([1, 2, 3])
+                    $0.dispositions = message.dispositions
+                })
+            payload += ["", header, body].map { ByteBuffer(string: $0) }
+        }
+        return (request, payload)
+    }
+
+    /// Commits several messages of these texts, all or none.
+    @discardableResult
+    package func commitTogether(
+        _ messages: [(String, [Disposition])], transaction: TransactionID = .next(), connection: TransactionID? = nil,
+        ordinal: UInt32 = 1, timeout: Duration = .seconds(20)
+    ) async throws -> [CommitReply.Result] {
+        var (request, payload) = together(messages.map { (text: $0.0, dispositions: $0.1) })
+        request.origin.ordinal = ordinal
+        if let connection { request.origin.connectionID = .init(connection.octets) }
+        return try await delivery.commit(
+            request, payload: payload, CallContext(transaction: transaction, timeout: timeout)
+        ).results
+    }
+
     /// Delivers a message to one mailbox.
     @discardableResult
     package func deliver(

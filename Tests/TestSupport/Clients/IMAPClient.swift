@@ -90,6 +90,14 @@ package final class IMAPClient: Sendable {
         }.get()
     }
 
+    /// Puts a layer between what the test says and the connection, above TLS.
+    package func insert(_ layer: @escaping @Sendable () throws -> any ChannelHandler) async throws {
+        try await channel.eventLoop.submit {
+            let context = try self.channel.pipeline.syncOperations.context(handlerType: ClientHandler.self)
+            try self.channel.pipeline.syncOperations.addHandler(layer(), position: .before(context.handler))
+        }.get()
+    }
+
     /// Waits until the server has ended the connection; what came before is kept.
     package func untilEnd() async throws { await reader.untilEnd() }
 

@@ -448,6 +448,9 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
             state.withLock { $0.abandonedUploads += 1 }
             throw error
         }
+        guard request.messages.isEmpty, !request.hasReplaced else {
+            return try appendTogether(request, octets, context)
+        }
         guard octets.count == Int(request.messageOctets) else { throw MessagingError(.malformed, "octets missing") }
         var parsed = MemoryMessage.parse(octets, prefix: [])
         parsed.date = request.internalDate == 0 ? 1_704_067_200_000_000 : request.internalDate
@@ -477,6 +480,61 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
             reply.receipt.accountID = request.accountID
             reply.receipt.transactionID = .init(context.transaction.octets)
             state.connections.insert(request.client.connectionID)
+            return (reply, state.change(index))
+        }
+    }
+
+    /// Several messages, all or none; or one that takes another's place.
+    private func appendTogether(
+        _ request: AppendRequest, _ octets: [UInt8], _ context: CallContext
+    ) throws -> AppendReply {
+        guard request.messageOctets == 0, octets.count == request.messages.reduce(0, { $0 + Int($1.messageOctets) })
+        else { throw MessagingError(.malformed, "octets missing") }
+        var gone: MailboxChanged?
+        defer { publish(gone) }
+        return try call("appendCommit") { state in
+            state.appendClients.append(request.client)
+            var reply = AppendReply()
+            guard let index = state.index(of: request.mailboxName) else {
+                reply.outcome = .noSuchMailbox
+                return (reply, nil)
+            }
+            let before = state.mailboxes
+            var source: Int?
+            if request.hasReplaced {
+                source = state.mailboxes.firstIndex { $0.id == request.replaced.mailboxID }
+                guard let source, !state.mailboxes[source].remove([request.replaced.uid]).isEmpty else {
+                    reply.outcome = .noSuchMessage
+                    return (reply, nil)
+                }
+            }
+            var rest = octets[...]
+            for described in request.messages {
+                let own = rest.prefix(Int(described.messageOctets))
+                rest = rest.dropFirst(own.count)
+                var message = MemoryMessage.parse(Array(own), prefix: [])
+                message.date = described.internalDate == 0 ? 1_704_067_200_000_000 : described.internalDate
+                guard message.size <= state.quota, let flags = state.mailboxes[index].bits(of: described.flags) else {
+                    state.mailboxes = before
+                    reply = AppendReply()
+                    reply.outcome = message.size <= state.quota ? .beyondLimit : .overQuota
+                    return (reply, nil)
+                }
+                message.flags = flags
+                reply.uids.append(state.mailboxes[index].add(message, at: state.now))
+                reply.receipts.append(
+                    .with {
+                        $0.accountID = request.accountID
+                        $0.transactionID = .init(context.transaction.octets)
+                    })
+            }
+            reply.outcome = .stored
+            reply.mailboxID = state.mailboxes[index].id
+            reply.uidValidity = state.mailboxes[index].uidValidity
+            reply.uid = reply.uids.first ?? 0
+            if let receipt = reply.receipts.first { reply.receipt = receipt }
+            state.connections.insert(request.client.connectionID)
+            if let source { gone = state.change(source) }
             return (reply, state.change(index))
         }
     }

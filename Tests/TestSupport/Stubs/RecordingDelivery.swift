@@ -47,7 +47,8 @@ package actor RecordingDelivery: Delivery {
         if isHeld { await withCheckedContinuation { gate = $0 } }
         if !failures.isEmpty, let failure = failures.removeFirst() { throw failure }
         return CommitReply.with { reply in
-            reply.results = request.dispositions.enumerated().map { position, disposition in
+            let dispositions = request.dispositions + request.messages.flatMap(\.dispositions)
+            reply.results = dispositions.enumerated().map { position, disposition in
                 .with {
                     $0.outcome = disposition.hasStore ? outcomes[disposition.store.accountID] ?? .done : .done
                     $0.mailboxID = 7

@@ -22,6 +22,9 @@ extension Session {
                 .quota(of: .mailbox), .metadata, .listMetadata,
             ]
             capabilities += ThreadAlgorithm.allCases.map { .threading($0) }
+            capabilities += [.utf8Accept, .multiAppend, .replace]
+            if machine.offersUnauthenticate { capabilities.append(.unauthenticate) }
+            if !machine.isCompressed { capabilities.append(.compressDeflate) }
         }
         return capabilities
     }
@@ -70,6 +73,11 @@ extension Session {
         }
         let wantsModificationSequences = capabilities.contains(.condStore)
         if wantsModificationSequences, !machine.tellsModificationSequences { enabled.append(.condStore) }
+        if capabilities.contains(.utf8Accept) {
+            if !machine.acceptsUTF8 { enabled.append(.utf8Accept) }
+            machine.enabledUTF8Accept()
+            parser.encoding = .utf8
+        }
         printer.untagged(.enabled(enabled))
         if wantsModificationSequences || machine.tellsVanished { beginModificationSequences() }
         if machine.utf8IsEnabled { printer.encoding = .utf8 }

@@ -2,36 +2,44 @@ import Contracts
 import IMAPSyntax
 import Messaging
 import NIOCore
+import ServiceRuntime
 import Settlement
 
-/// APPEND (RFC 9051, 6.3.12; RFC 3516, 4.4; RFC 4315, 3). A small message is gathered, so that its hand-over can be
-/// repeated; a large one streams through to content processing while the client sends it, and the last octets are
-/// held back until the command has proved complete: half a message is never stored.
+/// APPEND (RFC 9051, 6.3.12; RFC 3502; RFC 3516, 4.4; RFC 4315, 3; RFC 6855, 4) and REPLACE (RFC 8508). Small messages
+/// are gathered, so that their hand-over can be repeated; a large one streams through to content processing while the
+/// client sends it, and the last octets are held back until the command has proved complete: half a message is never
+/// stored.
+///
+/// Several messages of one command are stored all or none (RFC 3502). That a message is not alone is known only when its
+/// octets have come; a stream has been handed over by then, all but its end, and cannot wait for others that may take
+/// hours. So several messages are gathered, within `Limits.commandOctets` together, and handed over with one request when
+/// the command is complete: before that nothing of them is anywhere but here, and storage makes one transaction of it.
+/// A stream that another message follows is given up, which stores nothing, as when its client vanishes. Its client is
+/// told NO [LIMIT], and appends such messages one by one: for a large message a command of its own costs little.
 extension Session {
     func append(_ command: AppendCommand) async throws {
-        switch machine.appendArrived() {
+        switch machine.appendArrived(command) {
         case .refuse(let status):
             parser.refuseLiteral()
             printer.tagged(command.tag, status)
             try accept(machine.badCommandArrived())
         case .run:
-            try await complete(command.tag, "APPEND") { try await $0.store(command) }
+            try await complete(command.tag, command.name) { try await $0.store(command) }
         }
     }
 
     private func store(_ command: AppendCommand) async throws -> CommandOutcome {
         var request = AppendRequest()
         let literal = command.message.literal
+        let first: AppendedMessage
         do {
             request.accountID = try accountID()
             request.mailboxName = command.mailbox.value
-            request.flags = try Self.storable(command.message.flags)
-            request.internalDate = command.message.internalDate?.microsecondsSince1970 ?? 0
-            request.messageOctets = Int64(literal.octets)
             request.client.address = clientAddress
             knowledge.begin(&request.client, at: .now)
             if let identity = machine.identity { request.client.identity = identity }
-            guard literal.octets > 0 else { throw Refusal(.no, nil, "An empty message is not stored") }
+            if let replaced = command.replaced { request.replaced = try replacement(replaced) }
+            first = try AppendedMessage(command.message)
             if literal.octets > limits.inlineOctets { try await checkTarget(command.mailbox) }
         } catch {
             parser.refuseLiteral()
@@ -39,20 +47,59 @@ extension Session {
         }
         if literal.isSynchronizing { invite(ResponseText(nil, "Ready for the message")) }
         let reply: AppendReply
+        if literal.octets <= limits.inlineOctets {
+            let (messages, octets) = try await gather(first)
+            request.describe(messages)
+            // Only now they are whole.
+            request.client.receivedUptime = Moment.now.uptime
+            let whole = request
+            reply = try await handingOver { session in
+                try await session.services.acceptance.append(
+                    whole, message: Payload(octets), session.callContext(changing: true))
+            }
+        } else {
+            request.describe([first])
+            let head = request
+            reply = try await handingOver { try await $0.handOver(head, streamed: literal.octets) }
+        }
+        return try await outcome(of: reply, command, replacing: request.replaced.uid)
+    }
+
+    /// Which message of the selected mailbox goes. A uid that is not there any more is for storage to judge: a first try
+    /// of the same command may have replaced it, whose reply was lost.
+    private func replacement(_ message: ReplacedMessage) throws -> Replacement {
+        guard let view = selected?.view, !view.readOnly else { throw Refusal.readOnly }
+        var replacement = Replacement()
+        replacement.mailboxID = view.mailboxID
+        switch (message.numbering, message.number) {
+        case (.sequenceNumbers, let number):
+            let position = number == .largest ? view.told.count - 1 : Int(number.rawValue) - 1
+            guard (0..<view.told.count).contains(position) else {
+                throw Refusal(.bad, nil, "No message has such a number")
+            }
+            replacement.uid = view.told.uids[position]
+        case (.uids, .largest):
+            guard let last = view.told.uids.last else { throw Refusal(.no, .nonExistent, "The mailbox is empty") }
+            replacement.uid = last
+        case (.uids, let number):
+            replacement.uid = number.rawValue
+        }
+        return replacement
+    }
+
+    /// When a hand-over fails nobody knows what it has left behind; the session remembers some, and then ends.
+    private func handingOver(
+        _ body: (isolated Session) async throws -> AppendReply
+    ) async throws -> AppendReply {
         do {
-            reply =
-                literal.octets <= limits.inlineOctets
-                ? try await handOver(request, gathered: literal.octets)
-                : try await handOver(request, streamed: literal.octets)
+            return try await body(self)
         } catch {
-            // Nobody knows what it has left behind; the session remembers some, and then ends.
             knowledge.refused(transaction)
             if knowledge.denied.count >= ClientKnowledge.deniedLimit {
                 farewell = StatusResponse(.bye, .unavailable, "Too much fails here at the moment, come again")
             }
             throw error
         }
-        return try await outcome(of: reply)
     }
 
     /// A large message for a mailbox that is not there is refused before its octets are sent.
@@ -68,14 +115,48 @@ extension Session {
         }
     }
 
-    private func handOver(_ request: AppendRequest, gathered octets: Int) async throws -> AppendReply {
-        var message = ByteBuffer()
-        message.reserveCapacity(octets)
-        while var piece = try await nextMessageOctets() { message.writeBuffer(&piece) }
-        try await expectEnd()
+    /// Reads messages to the end of the command: what they are, and their octets one behind the other.
+    private func gather(_ first: AppendedMessage) async throws -> (messages: [AppendedMessage], octets: ByteBuffer) {
+        var messages = [first]
+        var octets = ByteBuffer()
+        octets.reserveCapacity(Int(clamping: first.messageOctets))
+        var has8BitHeader = false
+        while true {
+            var header = AppendedHeader()
+            while var piece = try await nextMessageOctets() {
+                header.take(piece)
+                octets.writeBuffer(&piece)
+            }
+            has8BitHeader = has8BitHeader || header.has8Bit
+            guard let next = try await endOrNextMessage() else { break }
+            do {
+                let message = try AppendedMessage(next)
+                guard messages.count < limits.appendedMessages, next.literal.octets <= limits.inlineOctets,
+                    next.literal.octets <= limits.commandOctets - octets.readableBytes
+                else { throw limitOfSeveral }
+                messages.append(message)
+            } catch {
+                parser.refuseLiteral()
+                throw error
+            }
+            if next.literal.isSynchronizing { invite(ResponseText(nil, "Ready for the next message")) }
+        }
         machine.appendComplete()
-        return try await services.acceptance.append(
-            request, message: Payload(message), callContext(changing: true))
+        try check(has8BitHeader)
+        return (messages, octets)
+    }
+
+    private var limitOfSeveral: Refusal {
+        Refusal(
+            .no, .limit,
+            "Together go at most \(limits.appendedMessages) messages of \(limits.inlineOctets) octets each and "
+                + "\(limits.commandOctets) in all; append larger ones alone")
+    }
+
+    private func check(_ has8BitHeader: Bool) throws {
+        guard !has8BitHeader || machine.utf8IsEnabled else {
+            throw Refusal(.no, .cannot, "UTF-8 in a header needs ENABLE UTF8=ACCEPT")
+        }
     }
 
     private func handOver(_ request: AppendRequest, streamed octets: Int) async throws -> AppendReply {
@@ -102,6 +183,7 @@ extension Session {
             try await expectEnd()
         }
         machine.appendComplete()
+        try check(upload?.header.has8Bit == true)
         return try result.get()
     }
 
@@ -117,6 +199,9 @@ extension Session {
         do {
             while upload?.isComplete == false {
                 if let piece = try await nextMessageOctets() {
+                    upload?.header.take(piece)
+                    // It is not stored then: the upload has no end.
+                    if upload?.header.has8Bit == true, !machine.utf8IsEnabled { throw CancellationError() }
                     if let held = upload?.exchange(piece) { return held }
                 } else {
                     try await expectEnd()
@@ -136,18 +221,27 @@ extension Session {
         case .messageOctets(let octets): return octets
         case .messageEnd: return nil
         case .invalid(let failure): throw try appendInvalid(failure)
-        case .needMore, .command, .literal, .append, .appendEnd, .authenticationLine, .idleEnd:
+        case .needMore, .command, .literal, .append, .appendNext, .appendEnd, .authenticationLine, .idleEnd:
             throw SessionEnd.bye(StatusResponse(.bye, .serverBug, "Internal error"))
         }
     }
 
-    private func expectEnd() async throws {
+    /// What stands behind a message: another one, or nil for the end of the command.
+    private func endOrNextMessage() async throws -> AppendMessage? {
         switch try await nextEvent() {
-        case .appendEnd: return
+        case .appendEnd: return nil
+        case .appendNext(let message): return message
         case .invalid(let failure): throw try appendInvalid(failure)
         case .needMore, .command, .literal, .append, .messageOctets, .messageEnd, .authenticationLine, .idleEnd:
             throw SessionEnd.bye(StatusResponse(.bye, .serverBug, "Internal error"))
         }
+    }
+
+    /// The end of a command whose message streams.
+    private func expectEnd() async throws {
+        guard try await endOrNextMessage() != nil else { return }
+        parser.refuseLiteral()
+        throw limitOfSeveral
     }
 
     private func appendInvalid(_ failure: InvalidCommand) throws -> Refusal {
@@ -157,22 +251,30 @@ extension Session {
         return Refusal(status.condition, status.text.code, status.text.text)
     }
 
-    private func outcome(of reply: AppendReply) async throws -> CommandOutcome {
+    private func outcome(
+        of reply: AppendReply, _ command: AppendCommand, replacing replaced: UInt32
+    ) async throws -> CommandOutcome {
         switch reply.outcome {
         case .stored:
-            if reply.hasReceipt { knowledge.replied([reply.receipt]) }
-            // Into the selected mailbox: the client is told at once (RFC 9051, 6.3.12).
-            notifications?.told?.stored([reply.uid], in: reply.mailboxID)
-            if selected?.view.mailboxID == reply.mailboxID {
-                selected?.ownArrivals.insert(reply.uid)
-                try? await refreshSelected()
-            }
-            guard let uid = SequenceNumber(reply.uid) else { return .ok("APPEND completed") }
-            let code = ResponseCode.appendUID(
-                validity: reply.uidValidity, SequenceSet(SequenceRange(uid)))
-            return .ok("APPEND completed", code, synchronising: .full)
+            if reply.hasReceipt { knowledge.replied(reply.receipts.isEmpty ? [reply.receipt] : reply.receipts) }
+            let uids = reply.uids.isEmpty ? [reply.uid] : reply.uids
+            notifications?.told?.stored(uids, in: reply.mailboxID)
+            if selected?.view.mailboxID == reply.mailboxID { selected?.ownArrivals.formUnion(uids) }
+            let isReplacement = command.replaced != nil
+            // Into the selected mailbox, or out of it: the client is told at once (RFC 9051, 6.3.12; RFC 8508, 3.4).
+            if isReplacement || selected?.view.mailboxID == reply.mailboxID { try? await refreshSelected() }
+            let code = SequenceSet(inOrder: uids).map { ResponseCode.appendUID(validity: reply.uidValidity, $0) }
+            guard isReplacement else { return .ok("APPEND completed", code, synchronising: .full) }
+            // Before EXPUNGE, so that the client knows what has come before it hears what has gone (RFC 8508, 4.3).
+            if let code { printer.untagged(StatusResponse(.ok, code, "The replacement is there")) }
+            return try await expunged("REPLACE completed")
         case .noSuchMailbox: throw Refusal(.no, .tryCreate, "No such mailbox")
         case .overQuota: throw Refusal(.no, .overQuota, "Over quota")
+        case .noSuchMessage:
+            // Another session was faster, or there never was one.
+            try? await refreshSelected()
+            let wasThere = selected?.view.told.index(of: replaced) != nil
+            throw Refusal(.no, wasThere ? .expungeIssued : .nonExistent, "The message to replace is not there any more")
         case .beyondLimit:
             throw Refusal(.no, .limit, reply.explanation.isEmpty ? "Beyond a limit" : reply.explanation)
         case .unspecified, .UNRECOGNIZED: throw Refusal.serverBug
@@ -192,12 +294,39 @@ extension Session {
     }
 }
 
+extension AppendedMessage {
+    /// What a client says of a message; throws when it cannot be stored. An empty one is how a client gives up (RFC 3502).
+    fileprivate init(_ message: AppendMessage) throws {
+        self.init()
+        flags = try Session.storable(message.flags)
+        internalDate = message.internalDate?.microsecondsSince1970 ?? 0
+        messageOctets = Int64(message.literal.octets)
+        guard message.literal.octets > 0 else { throw Refusal(.no, nil, "An empty message is not stored") }
+    }
+}
+
+extension AppendRequest {
+    /// One message is described as it always was, so that replicas of the last release take it; not one that takes
+    /// another's place, since they would leave that where it is.
+    fileprivate mutating func describe(_ messages: [AppendedMessage]) {
+        guard !hasReplaced, messages.count == 1, let only = messages.first else {
+            self.messages = messages
+            return
+        }
+        flags = only.flags
+        internalDate = only.internalDate
+        messageOctets = only.messageOctets
+    }
+}
+
 /// One APPEND that streams through.
 struct AppendUpload {
     /// The newest octets, held back until more come or the command is complete.
     private var held: ByteBuffer?
     /// The command is complete; what is held may go.
     var isComplete = false
+    /// Seen in passing.
+    var header = AppendedHeader()
     /// What the client did wrong, or that it is gone.
     var failure: (any Error)?
     /// Messaging waits for octets at this moment.

@@ -2,7 +2,7 @@ import Contracts
 import IMAPSyntax
 import NIOCore
 
-/// STARTTLS, AUTHENTICATE, LOGIN (RFC 9051, 6.2). The exchange itself is between the client and the service
+/// STARTTLS, AUTHENTICATE, LOGIN (RFC 9051, 6.2), UNAUTHENTICATE (RFC 8437). The exchange itself is between the client and the service
 /// authentication; this one passes it through and never sees more of a password than its octets.
 extension Session {
     func startTLS(_ tag: String) async throws -> CommandOutcome {
@@ -82,7 +82,8 @@ extension Session {
         case .authenticationLine(.response(let response)): return Bytes(response.readableBytesView)
         case .authenticationLine(.cancelled), .authenticationLine(.malformed): return nil
         case .invalid(let failure) where failure.mustClose: throw SessionEnd.bye(failure.response)
-        case .needMore, .command, .literal, .append, .messageOctets, .messageEnd, .appendEnd, .idleEnd, .invalid:
+        case .needMore, .command, .literal, .append, .messageOctets, .messageEnd, .appendNext, .appendEnd, .idleEnd,
+            .invalid:
             return nil
         }
     }
@@ -96,6 +97,25 @@ extension Session {
             metadata: ["address": "\(identity.address)", "mechanism": "\(mechanism)", "transaction": "\(transaction)"])
         SessionMetrics.logins.increment()
         return .ok("Logged in", .capability(await capabilities()), synchronising: .none)
+    }
+
+    /// Back to the state before login (RFC 8437, 3): nothing of the user stays, whatever command asks for it next. TLS
+    /// stays, and so does what the client knows of its APPENDs: receipts name their account, and settle as they did.
+    /// NO is not among the answers, since the client may have sent its next login behind this.
+    func unauthenticate(_ tag: String) async throws -> CommandOutcome {
+        unselect()
+        endNotifications()
+        logger.info("logged out of the account", metadata: ["transaction": "\(transaction)"])
+        logger[metadataKey: "account"] = nil
+        let wasCompressed = machine.isCompressed
+        machine.unauthenticated()
+        parser.limits = .unauthenticated
+        parser.encoding = .modifiedUTF7
+        printer.tagged(tag, StatusResponse(.ok, .capability(await capabilities()), "Logged out of the account"))
+        SessionMetrics.count("UNAUTHENTICATE", .ok)
+        if wasCompressed { try endCompression() }
+        printer.encoding = .modifiedUTF7
+        return .answered
     }
 
     /// RFC 5530, 3: what a program may know; never whether the name or the password was wrong.

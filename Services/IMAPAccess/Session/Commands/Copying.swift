@@ -43,7 +43,7 @@ extension Session {
 
     /// The end of a command that removed messages: who resynchronises learns up to where it has been told everything
     /// (RFC 7162, 3.2.7).
-    private func expunged(_ text: String) async throws -> CommandOutcome {
+    func expunged(_ text: String) async throws -> CommandOutcome {
         let isTold = try await synchronise(.full, events: selectedEvents ?? .all)
         guard machine.tellsVanished, isTold, let view = selected?.view else { return .ok(text) }
         return .ok(text, .highestModificationSequence(view.toldModificationSequence), synchronising: .none)

@@ -69,6 +69,8 @@ extension Session {
         case .authenticate(let arguments): try await authenticate(arguments)
         case .login(let arguments): try await login(arguments)
         case .enable(let capabilities): enable(capabilities)
+        case .compress(let mechanism): try compress(mechanism, tag)
+        case .unauthenticate: try await unauthenticate(tag)
         case .select(let arguments): try await select(arguments, readOnly: false)
         case .examine(let arguments): try await select(arguments, readOnly: true)
         case .create(let arguments): try await create(arguments)

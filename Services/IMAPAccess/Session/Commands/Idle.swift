@@ -11,12 +11,15 @@ extension Session {
         var isUpToDate = try await tellNotifications()
         while true {
             flush()
+            compression?.rest()
+            try inflate()
             let interest: Wakeups = [.input, .ended, .gone, .changed, .notified, .draining]
             let woken =
                 hasInput
                 ? .input : await wait(for: interest, within: patience(until: end, isUpToDate: isUpToDate))
             if woken.contains(.gone) { throw SessionEnd.clientGone }
             if woken.contains(.draining) { throw SessionEnd.bye(Self.stopping) }
+            try inflate()
             if hasInput {
                 if let outcome = try idleInput() { return outcome }
             } else if woken.contains(.ended) {
@@ -41,7 +44,7 @@ extension Session {
         case .invalid(let failure):
             if failure.mustClose { throw SessionEnd.bye(failure.response) }
             return .answer(StatusResponse(.bad, nil, "Expected DONE"), .full)
-        case .command, .literal, .append, .messageOctets, .messageEnd, .appendEnd, .authenticationLine:
+        case .command, .literal, .append, .messageOctets, .messageEnd, .appendNext, .appendEnd, .authenticationLine:
             return .answer(StatusResponse(.bad, nil, "Expected DONE"), .full)
         }
     }

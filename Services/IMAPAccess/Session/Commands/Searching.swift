@@ -39,6 +39,10 @@ extension Session {
 
     /// A search of the selected mailbox in the state that the client knows.
     func mailboxSearch(_ charset: String?, _ keys: [SearchKey]) throws -> MailboxSearch {
+        // Everything is UTF-8 then (RFC 6855, 3).
+        guard !machine.acceptsUTF8 || charset == nil else {
+            throw Refusal(.bad, nil, "No CHARSET after ENABLE UTF8=ACCEPT")
+        }
         if keys.nameModificationSequence { beginModificationSequences() }
         guard let selected else { throw Refusal.serverBug }
         let told = selected.view.told

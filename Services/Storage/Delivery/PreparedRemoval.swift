@@ -1,0 +1,70 @@
+import Contracts
+import Database
+import Messaging
+
+/// The message that goes in the transaction in which another one takes its place (RFC 8508).
+struct PreparedRemoval: Sendable {
+    let accountID: Int64
+    let mailboxID: Int64
+    let uid: Int64
+
+    init(_ removal: Removal, for messages: [CommittedMessage]) throws(MessagingError) {
+        accountID = removal.accountID
+        mailboxID = removal.mailboxID
+        uid = Int64(removal.uid)
+        // Two accounts would be locked in no order.
+        let accounts = messages.flatMap(\.dispositions).map(\.store.accountID)
+        guard uid > 0, !accounts.isEmpty, accounts.allSatisfy({ $0 == removal.accountID }) else {
+            throw MessagingError(.malformed, "a removal of no message, or of another account's")
+        }
+    }
+
+    private static let find = Statement(
+        """
+        SELECT EXISTS (
+            SELECT FROM mail.receipts WHERE account_id = $1 AND fingerprint = $2 AND transaction_id = $3)
+        """)
+    private static let remove = Statement(
+        """
+        WITH box AS MATERIALIZED (
+            SELECT highest_modseq + 1 AS modseq FROM mail.mailboxes WHERE account_id = $1 AND mailbox_id = $2
+        ), gone AS (
+            DELETE FROM mail.messages WHERE account_id = $1 AND mailbox_id = $2 AND uid = $3
+            RETURNING uid, content_id, size, flags
+        ), remembered AS (
+            \(Expunged.remember)
+        ), released AS (
+            INSERT INTO mail.released_contents (content_id) SELECT content_id FROM gone
+            ON CONFLICT (content_id) DO UPDATE SET released_at = now()
+        ), charged AS (
+            UPDATE directory.accounts a
+            SET used_octets = a.used_octets - t.octets, used_messages = a.used_messages - t.messages
+            FROM (SELECT sum(size)::bigint AS octets, count(*) AS messages FROM gone) t
+            WHERE a.account_id = $1 AND t.messages > 0
+        ), counted AS (
+            \(Expunged.count)
+        )
+        SELECT b.modseq FROM gone CROSS JOIN box b
+        """)
+
+    /// What became of it.
+    enum Outcome: Sendable {
+        case removed(modseq: Int64)
+        /// This transaction has happened before, or there is no such account: nothing is left to remove.
+        case nothingToDo
+        case noSuchMessage
+    }
+
+    /// Removes the message under the locks of its account and mailbox.
+    func run(for commit: PreparedCommit, on connection: isolated DatabaseConnection) throws -> Outcome {
+        guard try AccountUse(locking: accountID, on: connection) != nil,
+            let fingerprint = commit.dispositions.first?.fingerprints.first
+        else { return .nothingToDo }
+        let row = try connection.run(Self.find(accountID, fingerprint, commit.transaction)).first
+        if try row?.decode(0, as: Bool.self) == true { return .nothingToDo }
+        guard try CopyTransaction.lock(accountID, mailboxID, on: connection) != nil,
+            let removed = try connection.run(Self.remove(accountID, mailboxID, uid)).first
+        else { return .noSuchMessage }
+        return .removed(modseq: try removed.decode(0, as: Int64.self))
+    }
+}
