@@ -33,7 +33,7 @@ def peer(tmp_path_factory):
 def reader(system):
     with imap(system, system.alice) as client:
         # Some of the messages have UTF-8 in their headers (RFC 6855, 4).
-        ok(client.xatom("ENABLE", "IMAP4rev2"))
+        ok(client.xatom("ENABLE", "UTF8=ACCEPT"))
         client.create("structure")
         yield client
         client.delete("structure")
