@@ -30,12 +30,17 @@ struct IMAPConfiguration: ServiceConfiguration {
         .octets(
             "literal.limit", default: 1 << 20, in: 1024...(64 << 20),
             "The largest command with its literals, APPEND's message apart; and all messages of an APPEND that has "
-                + "several."),
+                + "several, and what a client sends itself of messages that CATENATE puts together."),
         .octets(
             "line.limit", default: 64 << 10, in: 1000...(1 << 20), "The longest command line without its literals."),
         .octets(
             "pipeline.limit", default: 64 << 10, in: 1024...(16 << 20),
             "Octets of commands that may wait in one session while another runs; reading stops beyond it."),
+        .integer(
+            "command.messages", default: 0, in: 0...1_000_000_000,
+            "How many messages one SEARCH, FETCH, STORE, COPY, MOVE, UID EXPUNGE or APPEND may deal with, announced as "
+                + "MESSAGELIMIT (RFC 9738): at least 1000, or 0 for as many as there are. Clients that do not know it miss "
+                + "the older messages of larger mailboxes."),
         .integer(
             "bad_commands.limit", default: 20, in: 1...10_000, "Errors of syntax or order in a row that end a session."),
         .integer("login_failures.limit", default: 3, in: 1...100, "Failed logins that end a session."),
@@ -46,10 +51,18 @@ struct IMAPConfiguration: ServiceConfiguration {
             "mailboxes.resting", default: Limits().restingMessages, in: 0...1_000_000_000,
             "Messages of mailboxes that no session of this replica has selected any more and whose flags and dates are kept, "
                 + "so that they open at once; each takes 32 octets."),
+        .octets(
+            "messages.cached", default: Limits().cachedOctets, in: 0...(64 << 30),
+            "What all sessions of this replica together keep in memory of messages that were read: envelopes, headers, "
+                + "and small messages as a whole."),
         .boolean(
             "unauthenticate", default: true,
             "Whether clients may log out and in again as another user on one connection (UNAUTHENTICATE, RFC 8437). Say "
                 + "false behind a proxy that speaks IMAP itself and checks logins by rules of its own."),
+        .list(
+            "urlauth.submitters", default: [],
+            "Accounts that message submission servers log in with: they may fetch what a URL gives for submission on a "
+                + "user's behalf (URLAUTH=submit+, RFC 4467)."),
         .duration(
             "idle.timeout", default: .seconds(1800), in: .seconds(1) ... .seconds(86_400),
             "How long a session that has logged in may be silent (RFC 9051, 5.4: at least 30 minutes)."),
@@ -75,6 +88,7 @@ struct IMAPConfiguration: ServiceConfiguration {
     let threads: Int
     let limits: Limits
     let offersUnauthenticate: Bool
+    let submitters: Set<String>
 
     init(from values: ConfigurationValues) throws(ConfigurationError) {
         plainAddresses = try values.listenAddresses("imap.listen")
@@ -84,16 +98,22 @@ struct IMAPConfiguration: ServiceConfiguration {
         trustedProxies = try values.addressRanges("proxy.trusted")
         threads = try values.integer("threads")
         offersUnauthenticate = try values.boolean("unauthenticate")
+        submitters = Set(try values.list("urlauth.submitters").map { $0.lowercased() })
         var limits = Limits()
         limits.messageOctets = try values.octets("message.limit")
         limits.commandOctets = try values.octets("literal.limit")
         limits.lineOctets = try values.octets("line.limit")
         limits.pipelinedOctets = try values.octets("pipeline.limit")
+        limits.commandMessages = try values.integer("command.messages")
+        guard limits.commandMessages == 0 || limits.commandMessages >= 1000 else {
+            throw values.error("command.messages", "expected 0 or at least 1000")
+        }
         limits.badCommands = try values.integer("bad_commands.limit")
         limits.loginFailures = try values.integer("login_failures.limit")
         limits.sessions = try values.integer("sessions.limit")
         limits.sessionsPerAddress = try values.integer("sessions.per_address")
         limits.restingMessages = try values.integer("mailboxes.resting")
+        limits.cachedOctets = try values.octets("messages.cached")
         limits.idleTimeout = try values.duration("idle.timeout")
         limits.unauthenticatedTimeout = try values.duration("login.timeout")
         limits.writeTimeout = try values.duration("write.timeout")

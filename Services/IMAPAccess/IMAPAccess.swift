@@ -35,7 +35,7 @@ enum IMAPAccess {
                 settlements: SettlementSender(
                     to: DeliveryClient(storage), place: runtime.place, takenIn: { turns.takenIn },
                     logger: runtime.logger),
-                offersUnauthenticate: configuration.offersUnauthenticate)
+                offersUnauthenticate: configuration.offersUnauthenticate, submitters: configuration.submitters)
             let places =
                 try configuration.plainAddresses.flatMap { try self.places($0, runtime).map { ($0, false) } }
                 + configuration.tlsAddresses.flatMap { try self.places($0, runtime).map { ($0, true) } }

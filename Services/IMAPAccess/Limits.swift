@@ -4,12 +4,15 @@ import IMAPSyntax
 struct Limits: Sendable, Equatable {
     /// One command line without its literals.
     var lineOctets = 64 * 1024
-    /// A command with its literals, APPEND's message apart; and all messages of an APPEND that has several.
+    /// A command with its literals, APPEND's message apart; and all messages of an APPEND that has several, and what a
+    /// client sends of messages that CATENATE puts together.
     var commandOctets = 1024 * 1024
     /// One message in APPEND; beyond it NO [TOOBIG].
     var messageOctets = 64 * 1024 * 1024
     /// What is kept in memory of an appended message; a larger one streams through.
     var inlineOctets = 256 * 1024
+    /// Messages that one command may name or search (RFC 9738), at least 1000; 0 for as many as there are.
+    var commandMessages = 0
     /// Messages of one APPEND (RFC 3502).
     var appendedMessages = 1000
     /// Octets of commands that wait, unread by the parser, while another runs; reading stops at this many.
@@ -29,12 +32,22 @@ struct Limits: Sendable, Equatable {
     var peerTimeout: Duration = .seconds(30)
     /// A client that reads nothing for so long is gone.
     var writeTimeout: Duration = .seconds(5 * 60)
-    /// Octets of small messages that are asked for ahead of the one that is written out.
-    var readAheadOctets = 512 * 1024
-    /// Requests for messages' octets in flight in one FETCH.
-    var readAheadRequests = 16
     /// Messages of mailboxes that no session has selected and whose state is kept; each takes 32 octets.
     var restingMessages = 1_000_000
+    /// Octets of messages that were read a while ago and are kept in memory; 0 for none.
+    var cachedOctets = 64 * 1024 * 1024
+    /// Previews that are kept; each has 200 characters at most.
+    var previews = 8192
+    /// Previews that a FETCH with LAZY makes, and octets of the messages that it makes them of; what is more is NIL.
+    var lazyPreviews = 64
+    var lazyPreviewOctets = 256 * 1024
+    /// Mailboxes of one ESEARCH; beyond it NO [LIMIT].
+    var searchedMailboxes = 1000
+    /// Searches of a session that are kept up to date, and messages in all their results, unless there is but one; and
+    /// messages of one that is kept sorted.
+    var searchContexts = 16
+    var contextMessages = 1_000_000
+    var sortedContextMessages = 20_000
     /// A command that takes longer says so now and then, so that nobody in between takes the connection for dead.
     var progressInterval: Duration = .seconds(10)
     /// How long a command in hand may take at shutdown.

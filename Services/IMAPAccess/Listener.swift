@@ -109,6 +109,7 @@ struct Listener: Service {
                 .writeBufferWaterMark,
                 value: .init(low: services.limits.outputOctets / 4, high: services.limits.outputOctets)
             )
+            .childChannelOption(.recvAllocator, value: ReceiveRoom())
             .childChannelOption(.maxMessagesPerRead, value: 4)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {

@@ -29,6 +29,8 @@ enum Schema {
         migration(4, "receipts by time", PackageResources.mail_0004_receipts_by_time_sql),
         migration(5, "saved dates", PackageResources.mail_0005_saved_dates_sql),
         migration(6, "metadata", PackageResources.mail_0006_metadata_sql),
+        migration(7, "text index", PackageResources.mail_0007_text_index_sql),
+        migration(8, "url keys", PackageResources.mail_0008_url_keys_sql),
     ]
 
     private static func migration(_ number: Int, _ name: String, _ octets: [UInt8]) -> Migration {

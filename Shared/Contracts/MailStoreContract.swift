@@ -1,4 +1,5 @@
 import Messaging
+import NIOCore
 
 /// Mailboxes and their messages, as IMAP sees them. Served by storage.
 public protocol MailStore: Sendable {
@@ -14,8 +15,8 @@ public protocol MailStore: Sendable {
     func subscribe(_ request: SubscribeRequest, _ context: CallContext) async throws -> MailboxReply
     /// Every message of a mailbox as packed columns.
     func view(_ request: ViewRequest, _ context: CallContext) async throws -> ReplyStream<ViewItem>
-    /// Data of single messages, in ascending uid order.
-    func fetch(_ request: FetchRequest, _ context: CallContext) async throws -> ReplyStream<FetchItem>
+    /// Data of single messages, in ascending uid order: a page at a time.
+    func fetch(_ request: FetchRequest, _ context: CallContext) async throws -> ReplyStream<FetchPage>
     /// A range of a stored message's octets.
     func fetchOctets(_ request: FetchOctetsRequest, _ context: CallContext) async throws -> ReplyStream<FetchOctetsItem>
     /// Changes flags (RFC 9051, 6.4.6).
@@ -30,6 +31,18 @@ public protocol MailStore: Sendable {
     func getMetadata(_ request: GetMetadataRequest, _ context: CallContext) async throws -> GetMetadataReply
     /// Notes something of a mailbox or of the account (RFC 5464).
     func setMetadata(_ request: SetMetadataRequest, _ context: CallContext) async throws -> SetMetadataReply
+    /// Reads the index of a mailbox's texts.
+    func textIndex(_ request: TextIndexRequest, _ context: CallContext) async throws -> ReplyStream<TextIndexPage>
+    /// Adds messages to the index of a mailbox's texts. The payload is [uids, signatures] of a `TextSegment`.
+    func addTextSegment(
+        _ request: AddTextSegmentRequest, payload: [ByteBuffer], _ context: CallContext
+    ) async throws -> AddTextSegmentReply
+    /// Proves that an account gives what a URL names (RFC 4467, 5).
+    func authorizeURL(_ request: AuthorizeURLRequest, _ context: CallContext) async throws -> AuthorizeURLReply
+    /// Whether an account has given what a URL names (RFC 4467, 6).
+    func checkURL(_ request: CheckURLRequest, _ context: CallContext) async throws -> CheckURLReply
+    /// Ends what was given by URLs before (RFC 4467, 7).
+    func resetURLKeys(_ request: ResetURLKeysRequest, _ context: CallContext) async throws -> ResetURLKeysReply
 }
 
 enum MailStoreMethods {
@@ -41,7 +54,7 @@ enum MailStoreMethods {
     static let renameMailbox = UnaryMethod<RenameMailboxRequest, MailboxReply>(contract, 4, "renameMailbox", .needsKey)
     static let subscribe = UnaryMethod<SubscribeRequest, MailboxReply>(contract, 5, "subscribe", .idempotent)
     static let view = StreamMethod<ViewRequest, ViewItem>(contract, 6, "view", .idempotent)
-    static let fetch = StreamMethod<FetchRequest, FetchItem>(contract, 7, "fetch", .idempotent)
+    static let fetch = StreamMethod<FetchRequest, FetchPage>(contract, 7, "fetch", .idempotent)
     static let fetchOctets = StreamMethod<FetchOctetsRequest, FetchOctetsItem>(
         contract, 8, "fetchOctets", .idempotent)
     static let storeFlags = UnaryMethod<StoreFlagsRequest, StoreFlagsReply>(contract, 9, "storeFlags", .needsKey)
@@ -50,6 +63,14 @@ enum MailStoreMethods {
     static let usage = UnaryMethod<UsageRequest, UsageReply>(contract, 12, "usage", .idempotent)
     static let getMetadata = UnaryMethod<GetMetadataRequest, GetMetadataReply>(contract, 13, "getMetadata", .idempotent)
     static let setMetadata = UnaryMethod<SetMetadataRequest, SetMetadataReply>(contract, 14, "setMetadata", .needsKey)
+    static let textIndex = StreamMethod<TextIndexRequest, TextIndexPage>(contract, 15, "textIndex", .idempotent)
+    static let addTextSegment = FramedMethod<AddTextSegmentRequest, AddTextSegmentReply>(
+        contract, 16, "addTextSegment", .idempotent)
+    static let authorizeURL = UnaryMethod<AuthorizeURLRequest, AuthorizeURLReply>(
+        contract, 17, "authorizeURL", .idempotent)
+    static let checkURL = UnaryMethod<CheckURLRequest, CheckURLReply>(contract, 18, "checkURL", .idempotent)
+    static let resetURLKeys = UnaryMethod<ResetURLKeysRequest, ResetURLKeysReply>(
+        contract, 19, "resetURLKeys", .needsKey)
 }
 
 /// Reads and changes mailboxes over messaging.
@@ -91,8 +112,8 @@ public struct MailStoreClient: MailStore {
         try await peer.stream(MailStoreMethods.view, request, context)
     }
 
-    /// Data of single messages, in ascending uid order.
-    public func fetch(_ request: FetchRequest, _ context: CallContext) async throws -> ReplyStream<FetchItem> {
+    /// Data of single messages, in ascending uid order: a page at a time.
+    public func fetch(_ request: FetchRequest, _ context: CallContext) async throws -> ReplyStream<FetchPage> {
         try await peer.stream(MailStoreMethods.fetch, request, context)
     }
 
@@ -132,6 +153,35 @@ public struct MailStoreClient: MailStore {
     public func setMetadata(_ request: SetMetadataRequest, _ context: CallContext) async throws -> SetMetadataReply {
         try await peer.call(MailStoreMethods.setMetadata, request, context)
     }
+
+    /// Reads the index of a mailbox's texts.
+    public func textIndex(
+        _ request: TextIndexRequest, _ context: CallContext
+    ) async throws -> ReplyStream<TextIndexPage> {
+        try await peer.stream(MailStoreMethods.textIndex, request, context)
+    }
+
+    /// Adds messages to the index of a mailbox's texts. The payload is [uids, signatures] of a `TextSegment`.
+    public func addTextSegment(
+        _ request: AddTextSegmentRequest, payload: [ByteBuffer], _ context: CallContext
+    ) async throws -> AddTextSegmentReply {
+        try await peer.call(MailStoreMethods.addTextSegment, request, payload, context)
+    }
+
+    /// Proves that an account gives what a URL names (RFC 4467, 5).
+    public func authorizeURL(_ request: AuthorizeURLRequest, _ context: CallContext) async throws -> AuthorizeURLReply {
+        try await peer.call(MailStoreMethods.authorizeURL, request, context)
+    }
+
+    /// Whether an account has given what a URL names (RFC 4467, 6).
+    public func checkURL(_ request: CheckURLRequest, _ context: CallContext) async throws -> CheckURLReply {
+        try await peer.call(MailStoreMethods.checkURL, request, context)
+    }
+
+    /// Ends what was given by URLs before (RFC 4467, 7).
+    public func resetURLKeys(_ request: ResetURLKeysRequest, _ context: CallContext) async throws -> ResetURLKeysReply {
+        try await peer.call(MailStoreMethods.resetURLKeys, request, context)
+    }
 }
 
 /// Serves mailboxes over messaging.
@@ -158,6 +208,11 @@ public struct MailStoreServer: ContractServer {
             .unary(MailStoreMethods.usage) { try await implementation.usage($0, $1) },
             .unary(MailStoreMethods.getMetadata) { try await implementation.getMetadata($0, $1) },
             .unary(MailStoreMethods.setMetadata) { try await implementation.setMetadata($0, $1) },
+            .stream(MailStoreMethods.textIndex) { try await implementation.textIndex($0, $1) },
+            .framed(MailStoreMethods.addTextSegment) { try await implementation.addTextSegment($0, payload: $1, $2) },
+            .unary(MailStoreMethods.authorizeURL) { try await implementation.authorizeURL($0, $1) },
+            .unary(MailStoreMethods.checkURL) { try await implementation.checkURL($0, $1) },
+            .unary(MailStoreMethods.resetURLKeys) { try await implementation.resetURLKeys($0, $1) },
         ])
     }
 

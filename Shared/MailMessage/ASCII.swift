@@ -4,8 +4,11 @@ enum ASCII {
     static let lf: UInt8 = 0x0A
     static let cr: UInt8 = 0x0D
     static let space: UInt8 = 0x20
+    static let exclamation: UInt8 = 0x21
     static let quote: UInt8 = 0x22
+    static let number: UInt8 = 0x23
     static let percent: UInt8 = 0x25
+    static let ampersand: UInt8 = 0x26
     static let apostrophe: UInt8 = 0x27
     static let openParenthesis: UInt8 = 0x28
     static let closeParenthesis: UInt8 = 0x29

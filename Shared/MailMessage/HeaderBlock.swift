@@ -1,16 +1,4 @@
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#else
-import Darwin
-#endif
-
-/// A header block cut into fields (RFC 5322, 2.2; obsolete and broken forms included). Octets stay as they are.
-///
-/// A line that begins with white space continues the field before it. A line that is no field at all (an mbox `From `
-/// line, text without a colon) is kept as a field without a name, so that every octet belongs to exactly one field or
-/// to the empty line that ends the block.
+/// A header block cut into fields as `HeaderFields` finds them. Octets stay as they are.
 public struct HeaderBlock: Sendable, Hashable {
     /// One field, as positions in ``HeaderBlock/octets``.
     public struct Field: Sendable, Hashable {
@@ -25,55 +13,29 @@ public struct HeaderBlock: Sendable, Hashable {
     /// The block as it came.
     public let octets: [UInt8]
     /// Its fields in order.
-    public private(set) var fields: [Field] = []
+    public let fields: [Field]
     /// The empty line that ends the block; empty when the block has none.
-    public private(set) var emptyLine: Range<Int>
+    public let emptyLine: Range<Int>
 
     /// Cuts `octets`; stops at the first empty line. Fields beyond `fieldLimit` are not listed.
     public init(_ octets: [UInt8], fieldLimit: Int = .max) {
         self.octets = octets
-        emptyLine = octets.count..<octets.count
+        var fields: [Field] = []
         fields.reserveCapacity(min(octets.count / 48 + 1, 64))
-        var lineStart = 0
-        var open: Field?
-        while lineStart < octets.count {
-            let lineEnd = Self.endOfLine(octets, from: lineStart)
-            let first = octets[lineStart]
-            if first == ASCII.lf || (first == ASCII.cr && lineEnd == lineStart + 2 && octets[lineStart + 1] == ASCII.lf)
-                || (first == ASCII.cr && lineEnd == octets.count && lineEnd == lineStart + 1)
-            {
-                emptyLine = lineStart..<lineEnd
-                break
+        let end = octets.withUnsafeBufferPointer { all in
+            HeaderFields.walk(all) { field in
+                guard fields.count < fieldLimit else { return false }
+                fields.append(field)
+                return true
             }
-            if (first == ASCII.space || first == ASCII.tab), var field = open {
-                field.value = field.value.lowerBound..<lineEnd
-                field.whole = field.whole.lowerBound..<lineEnd
-                open = field
-            } else {
-                if let field = open { fields.append(field) }
-                open = nil
-                if fields.count >= fieldLimit { break }
-                open = Self.field(octets, line: lineStart..<lineEnd)
-            }
-            lineStart = lineEnd
         }
-        if let field = open { fields.append(field) }
+        self.fields = fields
+        emptyLine = end ?? octets.count..<octets.count
     }
 
     /// The value of a field, unfolded (RFC 5322, 2.2.3) and without white space around it.
     public func value(of field: Field) -> [UInt8] {
-        octets.withUnsafeBufferPointer { all in
-            var start = field.value.lowerBound
-            var end = field.value.upperBound
-            while start < end, ASCII.isBlankOrLineEnd(all[start]) { start += 1 }
-            while end > start, ASCII.isBlankOrLineEnd(all[end - 1]) { end -= 1 }
-            return [UInt8](unsafeUninitializedCapacity: end - start) { target, count in
-                for position in start..<end where all[position] != ASCII.lf && all[position] != ASCII.cr {
-                    target[count] = all[position]
-                    count += 1
-                }
-            }
-        }
+        octets.withUnsafeBufferPointer { HeaderFields.value(of: field, in: $0) }
     }
 
     /// The name of a field as it stands.
@@ -92,39 +54,6 @@ public struct HeaderBlock: Sendable, Hashable {
     /// The unfolded value of the first field of this name.
     public func firstValue(named name: String) -> [UInt8]? {
         fields.first { isNamed($0, name.utf8) }.map { value(of: $0) }
-    }
-
-    /// The octets of the fields whose name is among `names` (`excluding: false`, IMAP's HEADER.FIELDS) or is not
-    /// (`excluding: true`, HEADER.FIELDS.NOT), in the block's order, and the block's empty line (RFC 9051, 6.4.5.1).
-    public func extract(names: [[UInt8]], excluding: Bool) -> [UInt8] {
-        var result: [UInt8] = []
-        for field in fields {
-            let named = !field.name.isEmpty && names.contains { isNamed(field, $0) }
-            if named != excluding { result += octets[field.whole] }
-        }
-        result += octets[emptyLine]
-        return result
-    }
-
-    private static func endOfLine(_ octets: [UInt8], from start: Int) -> Int {
-        octets.withUnsafeBytes { all in
-            guard let base = all.baseAddress, let found = memchr(base + start, Int32(ASCII.lf), all.count - start)
-            else {
-                return all.count
-            }
-            return UnsafeRawPointer(found) - base + 1
-        }
-    }
-
-    private static func field(_ octets: [UInt8], line: Range<Int>) -> Field {
-        var end = line.lowerBound
-        while end < line.upperBound, ASCII.isFieldName(octets[end]) { end += 1 }
-        var colon = end
-        while colon < line.upperBound, octets[colon] == ASCII.space || octets[colon] == ASCII.tab { colon += 1 }
-        guard end > line.lowerBound, colon < line.upperBound, octets[colon] == ASCII.colon else {
-            return Field(name: line.lowerBound..<line.lowerBound, value: line, whole: line)
-        }
-        return Field(name: line.lowerBound..<end, value: colon + 1..<line.upperBound, whole: line)
     }
 }
 

@@ -51,12 +51,13 @@ struct StubDelivery: Delivery {
 }
 
 struct StubMailStore: MailStore {
-    func fetch(_ request: FetchRequest, _ context: CallContext) async throws -> ReplyStream<FetchItem> {
+    func fetch(_ request: FetchRequest, _ context: CallContext) async throws -> ReplyStream<FetchPage> {
         ReplyStream(writing: { writer in
             for uid in request.uids {
-                var item = FetchItem()
-                item.uid = uid
-                try await writer.send(item, payload: [ByteBuffer(string: "header of \(uid)")])
+                var message = FetchedMessage(uid: uid)
+                message.header = ByteBuffer(string: "header of \(uid)")
+                let (page, payload) = FetchPage.page(of: [message], [.header])
+                try await writer.send(page, payload: payload)
             }
         })
     }
@@ -110,9 +111,11 @@ struct ContractTests {
         var request = FetchRequest()
         request.uids = Array(1...2_000)
         var uids: [UInt32] = []
-        for try await (item, payload) in try await client.fetch(request, CallContext()) {
-            #expect(payload == [ByteBuffer(string: "header of \(item.uid)")])
-            uids.append(item.uid)
+        for try await (page, payload) in try await client.fetch(request, CallContext()) {
+            for message in try page.messages(payload) {
+                #expect(message.header == ByteBuffer(string: "header of \(message.uid)"))
+                uids.append(message.uid)
+            }
         }
         #expect(uids == request.uids)
         for try await (item, payload) in try await client.fetchOctets(FetchOctetsRequest(), CallContext()) {
@@ -125,8 +128,8 @@ struct ContractTests {
         let pair = try MessagingPair.ipc([MailStoreServer(StubMailStore())], caller: "imap-access")
         var request = FetchRequest()
         request.uids = Array(1...100_000)
-        for try await (item, _) in try await MailStoreClient(pair.client).fetch(request, CallContext()) {
-            if item.uid == 10 { break }
+        for try await (page, _) in try await MailStoreClient(pair.client).fetch(request, CallContext()) {
+            if page.uids == [10] { break }
         }
         while pair.server.requestsInFlight > 0 { await Task.yield() }
         await pair.close()

@@ -8,6 +8,6 @@ import Testing
 
     @Test("Dialogue", .timeLimit(.minutes(1)), arguments: Dialogue.all)
     func play(_ dialogue: Dialogue) async throws {
-        try await TestServer.run { try await dialogue.play(on: $0) }
+        try await TestServer.run(limits: dialogue.limits) { try await dialogue.play(on: $0) }
     }
 }

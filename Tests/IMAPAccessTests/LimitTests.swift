@@ -55,6 +55,21 @@ import TransportSecurity
         }
     }
 
+    @Test("How many messages one command deals with is announced where it is limited", .timeLimit(.minutes(1)))
+    func messages() async throws {
+        var limits = Limits()
+        limits.commandMessages = 1000
+        for (limits, announced) in [(limits, true), (Limits(), false)] {
+            try await TestServer.run(limits: limits) { server in
+                let client = try await server.login()
+                let capabilities = try await client.command("CAPABILITY").first ?? ""
+                #expect(capabilities.split(separator: " ").contains("MESSAGELIMIT=1000") == announced)
+                #expect(capabilities.contains("MESSAGELIMIT") == announced)
+                await client.close()
+            }
+        }
+    }
+
     @Test("Sessions from one address, and in all", .timeLimit(.minutes(1)))
     func sessions() async throws {
         var limits = Limits()

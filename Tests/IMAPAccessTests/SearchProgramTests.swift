@@ -12,9 +12,8 @@ struct SearchProgramTests {
         let program = try SearchProgram(
             charset: nil, keys: [key],
             SearchProgram.Mailbox(count: 1, largestUID: 1, keywords: [], savedResult: NumberSet(), now: now))
-        var nothing = SearchProgram.Knowledge()
         let row = MessageRow(uid: 1, flags: 0, modseq: 1, date: date, size: 1)
-        return program.evaluate(row, number: 1, &nothing)
+        return program.evaluate(row, number: 1, SearchProgram.Knowledge())
     }
 
     @Test("YOUNGER and OLDER are exact to the second, and both take the second itself (RFC 5032, 2)")

@@ -17,16 +17,17 @@ struct ThreadCommandTests {
             deliver("Message-ID: <d@x>\nReferences: none\nIn-Reply-To: <b@x> <a@x>\nDate: 4 Jan 2024 00:00 +0000")
             deliver("Message-ID: <\"e\"@x>\nIn-Reply-To: yours\nDate: 5 Jan 2024 00:00 +0000")
             deliver("References: <a@x>\n\t<c@x>\n <e@x>\nDate: 6 Jan 2024 00:00 +0000")
+            deliver("Message-ID: <f@x>\nReferences: <b@x>\nDate: 7 Jan 2024 00:00 +0000")
             let client = try await server.select()
-            #expect(try await client.ok("THREAD REFERENCES UTF-8 ALL") == ["* THREAD (1 3 5 6)(2 4)"])
             // Gone from storage, and nobody has told yet.
-            server.store.state.withLock { _ = $0.mailboxes[0].remove([5]) }
-            #expect(try await client.ok("UID THREAD REFS UTF-8 ALL").first == "* THREAD (1 3 6)(2 4)")
+            server.store.state.withLock { _ = $0.mailboxes[0].remove([7]) }
+            #expect(try await client.ok("UID THREAD REFS UTF-8 ALL").first == "* THREAD (1 3 5 6)(2 4)")
+            #expect(try await client.ok("THREAD REFERENCES UTF-8 ALL").first == "* THREAD (1 3 5 6)(2 4)")
             await client.close()
         }
     }
 
-    @Test("Ten thousand messages, read once in batches", .timeLimit(.minutes(2)))
+    @Test("Ten thousand messages, read once", .timeLimit(.minutes(2)))
     func many() async throws {
         try await TestServer.run { server in
             let count = 10_000
@@ -37,7 +38,7 @@ struct ThreadCommandTests {
             let client = try await server.select()
             let chain = (1...count).map { "\($0)" }.joined(separator: " ")
             #expect(try await client.ok("THREAD REFERENCES UTF-8 ALL") == ["* THREAD (\(chain))"])
-            #expect(server.store.calls("fetch") == 10)
+            #expect(server.store.calls("fetch") == 2)
             #expect(server.store.calls("fetched messages") == count)
             let flat = (2...count).map { "(\($0))" }.joined()
             #expect(try await client.ok("THREAD ORDEREDSUBJECT UTF-8 ALL") == ["* THREAD (1 \(flat))"])

@@ -138,7 +138,7 @@ struct Conversation {
                 if !line.mustFail {
                     Issue.record("\(place): C: \(line.text): \(failure.problem.text(at: failure.position))")
                 }
-            case .needMore, .literal, .append, .messageOctets, .messageEnd, .appendNext, .appendEnd,
+            case .needMore, .literal, .append, .appendPart, .messageOctets, .messageEnd, .appendNext, .appendEnd,
                 .authenticationLine, .idleEnd:
                 break
             }

@@ -20,3 +20,16 @@ extension SeededGenerator {
             isUTF8: isUTF8)
     }
 }
+
+extension SeededGenerator {
+    /// A part, and the octets of its literal if it is a text.
+    mutating func appendPart(_ literals: LiteralStyle) -> (AppendPart, ByteBuffer) {
+        guard chance(1, of: 2) else { return (.url(chance(1, of: 4) ? name() : url().text), ByteBuffer()) }
+        let octets = ByteBuffer(bytes: array(0...30) { UInt8.random(in: 0...255, using: &$0) })
+        let isUTF8 = chance(1, of: 3)
+        let header = LiteralHeader(
+            octets: octets.readableBytes, isSynchronizing: literals == .synchronizing,
+            isBinary: isUTF8 || chance(1, of: 3))
+        return (.text(header, isUTF8: isUTF8), octets)
+    }
+}

@@ -128,6 +128,7 @@ extension SeededGenerator {
             pick([
                 .envelope, .flags, .internalDate, .uid, .rfc822, .rfc822Header, .rfc822Text, .rfc822Size, .body,
                 .bodyStructure, .modificationSequence, .emailID, .threadID, .saveDate,
+                .preview(lazy: false), .preview(lazy: true),
             ])
         }
     }
@@ -141,7 +142,7 @@ extension SeededGenerator {
     mutating func searchKey(depth: Int = 0) -> SearchKey {
         switch Int.random(in: 0..<(depth < 5 ? 20 : 17), using: &self) {
         case 0: .all
-        case 1: chance(1, of: 2) ? .new : .saveDateSupported
+        case 1: pick([.new, .saveDateSupported, .filter(atom().replacing("/", with: "-"))])
         case 2: .flag(pick([.seen, .answered, .flagged, .deleted, .draft, .recent]))
         case 3: .notFlag(pick([.seen, .answered, .flagged, .deleted, .draft, .recent]))
         case 4: .flag(keyword())
@@ -153,7 +154,7 @@ extension SeededGenerator {
         case 10: .date(pick(SearchDate.allCases), pick(DateComparison.allCases), date())
         case 11: chance(1, of: 2) ? .larger(number64()) : .smaller(number64())
         case 12: .sequence(messageSet())
-        case 13: .uid(messageSet())
+        case 13: chance(2, of: 3) ? .uid(messageSet()) : chance(1, of: 2) ? .uidAfter(number()) : .uidBefore(number())
         case 14:
             .modificationSequence(
                 number64(),
@@ -162,7 +163,7 @@ extension SeededGenerator {
                     : SearchEntry(name: pick(["/flags/\\draft", "/flags/$x"]), kind: pick(SearchEntry.Kind.allCases)))
         case 15: chance(1, of: 2) ? .younger(number()) : .older(number())
         case 16: chance(1, of: 2) ? .emailID(objectID()) : .threadID(objectID())
-        case 17: .not(searchKey(depth: depth + 1))
+        case 17: chance(1, of: 3) ? .fuzzy(searchKey(depth: depth + 1)) : .not(searchKey(depth: depth + 1))
         case 18: .or(searchKey(depth: depth + 1), searchKey(depth: depth + 1))
         default: .and(array(1...3) { $0.searchKey(depth: depth + 1) })
         }
@@ -228,9 +229,29 @@ extension SeededGenerator {
 
     mutating func searchReturnOptions() -> [SearchReturnOption]? {
         guard chance(1, of: 2) else { return nil }
-        guard chance(1, of: 3) else { return array(0...3) { $0.pick([.min, .max, .all, .count, .save]) } }
+        guard chance(1, of: 3) else { return array(0...3) { $0.searchReturnOption() } }
         let options: [SearchReturnOption] = array(0...2) { $0.pick([.min, .max, .count, .save]) }
         return options + [.partial(resultPartial())]
+    }
+
+    mutating func searchReturnOption() -> SearchReturnOption {
+        switch Int.random(in: 0..<7, using: &self) {
+        case 0: chance(1, of: 2) ? .context : .relevancy
+        case 1: .update(array(0...2) { $0.fetchAttribute() })
+        default: pick([.min, .max, .all, .count, .save])
+        }
+    }
+
+    mutating func eSearchCommand() -> ESearchCommand {
+        let sources = array(1...3) { generator -> SearchSource in
+            let names = generator.array(1...2) { $0.mailbox() }
+            return generator.pick([
+                .selected, .inboxes, .personal, .subscribed, .subtree(names), .subtreeOne(names), .mailboxes(names),
+            ])
+        }
+        return ESearchCommand(
+            sources: chance(1, of: 4) ? nil : sources, returns: searchReturnOptions(),
+            charset: chance(1, of: 2) ? nil : pick(["UTF-8", "KOI8-R"]), keys: array(1...3) { $0.searchKey() })
     }
 
     mutating func resultPartial() -> ResultPartial {
@@ -247,7 +268,16 @@ extension SeededGenerator {
     }
 
     mutating func command() -> Command {
-        switch Int.random(in: 0..<38, using: &self) {
+        switch Int.random(in: 0..<44, using: &self) {
+        case 39:
+            .resetKey(
+                ResetKeyCommand(mailbox: mailbox(), mechanisms: array(0...2) { $0.pick(["INTERNAL", "X-1.Y"]) }))
+        case 40: chance(1, of: 4) ? .resetKey(ResetKeyCommand(mailbox: nil)) : .urlFetch(array(1...3) { $0.url().text })
+        case 41:
+            .generateURLAuthorization(
+                array(1...3) {
+                    URLAuthorizationRequest(url: $0.url().text, mechanism: $0.pick(["INTERNAL", "XSAMPLE"]))
+                })
         case 0:
             pick([
                 .capability, .noop, .logout, .startTLS, .namespace, .check, .close, .unselect, .expunge,
@@ -310,6 +340,12 @@ extension SeededGenerator {
         case 33: .listRights(ACLSubject(mailbox: mailbox(), identifier: name()))
         case 34: .getACL(mailbox())
         case 35: .myRights(mailbox())
+        case 36: .eSearch(eSearchCommand())
+        case 37: .cancelUpdate(array(1...3) { $0.tag() })
+        case 38:
+            .uidBatches(
+                UIDBatchesCommand(
+                    size: number(), batches: chance(1, of: 2) ? nil : NumberRange(number(), number())))
         default: .move(CopyCommand(numbering: numbering(), messages: messageSet(), mailbox: mailbox()))
         }
     }

@@ -9,8 +9,14 @@ extension SeededGenerator {
     /// Sets of real numbers: codes and ESEARCH know no `*`.
     mutating func plainSet() -> SequenceSet { SequenceSet(inOrder: array(1...6) { $0.number() }) ?? .all }
 
+    mutating func contextChanges() -> [ContextChange] {
+        array(1...3) { generator in
+            ContextChange(position: generator.chance(1, of: 2) ? 0 : generator.number(), numbers: generator.plainSet())
+        }
+    }
+
     mutating func code() -> ResponseCode? {
-        switch Int.random(in: 0..<18, using: &self) {
+        switch Int.random(in: 0..<21, using: &self) {
         case 0: pick(Array(ResponseCode.bare.values).sorted { "\($0)" < "\($1)" })
         case 1: .appendUID(validity: number(), plainSet())
         case 2: .copyUID(validity: number(), source: plainSet(), target: plainSet())
@@ -28,6 +34,11 @@ extension SeededGenerator {
                 goal: chance(1, of: 2) ? nil : number())
         case 11: .other("X-CODE", chance(1, of: 2) ? nil : "715194045007 x")
         case 13: .mailboxID(objectID())
+        case 17: .messageLimit(number(), lowest: chance(1, of: 2) ? nil : number())
+        case 19: .urlMechanisms(array(0...2) { $0.pick(["XSAMPLE=P34OKhO7VEkCbsiYY8rGEg==", "X-Y"]) })
+        case 18: .badURL("/" + pick(["a%20b", "x;UIDVALIDITY=1"]) + "/;UID=\(number())")
+        case 16: .noUpdate(tag())
+        case 15: .undefinedFilter(atom().replacing("/", with: "-").replacingBrackets)
         case 14: .metadata(pick([.longEntries(number64()), .maxSize(number64()), .tooMany, .noPrivate]))
         default: nil
         }
@@ -76,7 +87,7 @@ extension SeededGenerator {
     }
 
     mutating func fetchDatum() -> FetchDatum {
-        switch Int.random(in: 0..<18, using: &self) {
+        switch Int.random(in: 0..<19, using: &self) {
         case 0: .flags(array(0...4) { $0.pick([.recent, $0.flag()]) })
         case 1: .uid(number())
         case 2: .internalDate(dateTime())
@@ -97,6 +108,7 @@ extension SeededGenerator {
         case 14: .emailID(objectID())
         case 15: .threadID(chance(1, of: 3) ? nil : objectID())
         case 16: .saveDate(chance(1, of: 3) ? nil : dateTime())
+        case 17: .preview(chance(1, of: 3) ? nil : octets())
         default: .modificationSequence(number64())
         }
     }
@@ -129,7 +141,11 @@ extension SeededGenerator {
     }
 
     mutating func untagged() -> UntaggedResponse {
-        switch Int.random(in: 0..<27, using: &self) {
+        switch Int.random(in: 0..<31, using: &self) {
+        case 27: .authorizedURLs(array(1...3) { $0.url().text })
+        case 28:
+            .urlFetch(
+                array(1...3) { FetchedURL(url: $0.url().text, octets: $0.chance(1, of: 3) ? nil : $0.octets()) })
         case 0: .status(status(StatusCondition.allCases))
         case 1: .capability(array(1...4) { Capability($0.atom()) })
         case 2: .enabled(array(0...2) { Capability($0.atom()) })
@@ -144,12 +160,15 @@ extension SeededGenerator {
         case 11:
             .eSearch(
                 ESearchResponse(
-                    tag: chance(1, of: 3) ? nil : tag(), numbering: numbering(),
+                    tag: chance(1, of: 3) ? nil : tag(), mailbox: chance(1, of: 2) ? nil : mailbox(),
+                    uidValidity: chance(1, of: 2) ? nil : number(), numbering: numbering(),
                     data: array(0...4) { generator in
                         generator.pick([
                             .min(generator.number()), .max(generator.number()), .count(generator.number()),
                             .all(generator.plainSet()), .modificationSequence(generator.number64()),
-                            .other("RELEVANCY", generator.extensionValue()),
+                            .relevancy(generator.array(0...3) { UInt32.random(in: 1...100, using: &$0) }),
+                            .other("X-SCORE", generator.extensionValue()), .addTo(generator.contextChanges()),
+                            .removeFrom(generator.contextChanges()),
                             .partial(
                                 generator.resultPartial(), generator.chance(1, of: 3) ? nil : generator.plainSet()),
                         ])
@@ -177,6 +196,10 @@ extension SeededGenerator {
                 ListRightsResponse(
                     mailbox: mailbox(), identifier: name(), required: rights(), optional: array(0...3) { $0.rights() }))
         case 24: .myRights(mailbox(), rights())
+        case 26:
+            .uidBatches(
+                UIDBatchesResponse(tag: tag(), batches: array(0...4) { NumberRange($0.number(), $0.number()) }))
+        case 25: .uidFetch(number(), array(0...5) { $0.fetchDatum() })
         default: .fetch(number(), array(0...5) { $0.fetchDatum() })
         }
     }

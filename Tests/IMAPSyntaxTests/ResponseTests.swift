@@ -22,7 +22,7 @@ struct ResponsePrinterTests {
             printer.fetchInternalDate(microsecondsSince1970: 837_596_665_000_000)
             printer.fetchSize(4286)
             printer.fetchEnvelope(ByteBuffer("(NIL)"))
-            printer.fetchBodyStructure(octets: Array("(\"TEXT\")".utf8))
+            printer.fetchBodyStructure(ByteBuffer(string: "(\"TEXT\")"))
             printer.fetchBinarySize(part: [1, 2], 7)
             printer.fetchOctets(.section(BodySection(part: [2], text: .mime), origin: 0), ByteBuffer("ab"))
             printer.fetchOctets(.rfc822, nil)

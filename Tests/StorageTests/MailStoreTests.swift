@@ -270,15 +270,15 @@ struct MessageTests {
                 $0.envelope = true
             }
             var uids: [UInt32] = []
-            for try await (item, payload) in try await storage.mailStore.fetch(request, CallContext()) {
+            for item in try await storage.fetched(request) {
                 uids.append(item.uid)
                 let header = "Trace: 1\r\nSubject: \(item.uid - 1)\r\n\r\n"
-                #expect(payload.first.map { String(buffer: $0) } == header)
+                #expect(item.header.map { String(buffer: $0) } == header)
                 #expect(item.prefixOctets == 10)
                 #expect(item.headerOctets == Int64(header.utf8.count - 10))
                 #expect(item.octets == Int64(header.utf8.count + 4))
-                #expect(String(decoding: item.envelope, as: UTF8.self).hasPrefix("(envelope"))
-                #expect(item.bodyStructure.isEmpty && item.mimeIndex.isEmpty)
+                #expect(item.envelope.map { String(buffer: $0).hasPrefix("(envelope") } == true)
+                #expect(item.bodyStructure == nil && item.mimeIndex == nil && item.whole == nil)
             }
             #expect(uids == [1] + Array(3...450) + Array(590...600))
             request.header = false
@@ -287,12 +287,44 @@ struct MessageTests {
             request.body = true
             request.mimeIndex = true
             request.uids = [7]
-            for try await (item, payload) in try await storage.mailStore.fetch(request, CallContext()) {
-                #expect(payload.isEmpty && item.envelope.isEmpty)
-                #expect(String(decoding: item.bodyStructure, as: UTF8.self) == "(structure)")
-                #expect(String(decoding: item.body, as: UTF8.self) == "(summary)")
-                #expect(Array(item.mimeIndex) == [1, 2, 3])
+            let items = try await storage.fetched(request)
+            #expect(items.map(\.uid) == [7])
+            for item in items {
+                #expect(item.header == nil && item.envelope == nil)
+                #expect(item.bodyStructure.map { String(buffer: $0) } == "(structure)")
+                #expect(item.body.map { String(buffer: $0) } == "(summary)")
+                #expect(item.mimeIndex == ByteBuffer(bytes: [1, 2, 3]))
             }
+        }
+    }
+
+    @Test("come whole as long as they are small, and never more of them than a page holds")
+    func whole() async throws {
+        try await withStorage { storage in
+            let alice = try await storage.account("alice@example.test")
+            let sizes = (0..<40).map { [100, 40_000, 300_000, 400_000][$0 % 4] }
+            for size in sizes {
+                try await storage.deliver("Subject: \(size)\r\n\r\n" + String(repeating: "b", count: size), to: alice)
+            }
+            let inbox = try #require(try await storage.mailbox(alice, "INBOX"))
+            let request = FetchRequest.with {
+                $0.accountID = alice
+                $0.mailboxID = inbox.mailboxID
+                $0.uids = [1, .max]
+                $0.wholeOctets = 350_000
+            }
+            var uids: [UInt32] = []
+            for try await (page, payload) in try await storage.mailStore.fetch(request, CallContext()) {
+                #expect(payload.reduce(0) { $0 + $1.readableBytes } < FetchPages.octets + 350_000)
+                for message in try page.messages(payload) {
+                    uids.append(message.uid)
+                    let size = sizes[Int(message.uid) - 1]
+                    let text = "Trace: 1\r\nSubject: \(size)\r\n\r\n" + String(repeating: "b", count: size)
+                    #expect(message.octets == Int64(text.utf8.count))
+                    #expect(message.whole == (size > 350_000 ? nil : ByteBuffer(string: text)))
+                }
+            }
+            #expect(uids == Array(1...40))
         }
     }
 

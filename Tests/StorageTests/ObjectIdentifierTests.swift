@@ -7,19 +7,25 @@ import Testing
 
 extension StorageFixture {
     /// What storage's rows say of these messages, in the order in which it comes.
-    func rows(_ accountID: Int64, _ mailboxID: Int64, _ uids: [UInt32]) async throws -> [FetchItem] {
+    func rows(_ accountID: Int64, _ mailboxID: Int64, _ uids: [UInt32]) async throws -> [FetchedMessage] {
         let request = FetchRequest.with {
             $0.accountID = accountID
             $0.mailboxID = mailboxID
             $0.uids = uids
             $0.rowOnly = true
         }
-        var items: [FetchItem] = []
-        for try await (item, payload) in try await mailStore.fetch(request, CallContext()) {
-            #expect(payload.isEmpty)
-            items.append(item)
+        return try await fetched(request)
+    }
+}
+
+extension StorageFixture {
+    /// All messages of the pages that answer a request.
+    func fetched(_ request: FetchRequest) async throws -> [FetchedMessage] {
+        var messages: [FetchedMessage] = []
+        for try await (page, payload) in try await mailStore.fetch(request, CallContext()) {
+            messages += try page.messages(payload)
         }
-        return items
+        return messages
     }
 }
 
@@ -51,12 +57,9 @@ struct ObjectIdentifierTests {
                 $0.uids = [1, 9]
                 $0.envelope = true
             }
-            var full: [Int64] = []
-            for try await (item, _) in try await storage.mailStore.fetch(request, CallContext()) {
-                #expect(!item.envelope.isEmpty)
-                full.append(item.contentID)
-            }
-            #expect(full == inbox.map(\.contentID))
+            let full = try await storage.fetched(request)
+            #expect(full.allSatisfy { $0.envelope.map { $0.readableBytes > 0 } == true })
+            #expect(full.map(\.contentID) == inbox.map(\.contentID))
         }
     }
 

@@ -9,6 +9,8 @@ server must have said what the model says.
 A step is a command and its answer. The model knows what is in the mailboxes; of each session it knows what the client was
 told, and that must be true as far as the client may know it, and all of it after NOOP. One of the sessions uses QRESYNC
 (RFC 7162) and keeps what it knows of mailboxes that it leaves: when it comes back, what it is told must complete it.
+Another one uses UIDONLY (RFC 9586), and that one too when the seed is odd: it says no message's number, and must be told
+none.
 """
 
 import argparse
@@ -24,6 +26,7 @@ import subprocess
 import sys
 import time
 import uuid
+from urllib.parse import quote
 
 SYSTEM_FLAGS = (r"\seen", r"\answered", r"\flagged", r"\deleted", r"\draft")
 KEYWORDS = ("$forwarded", "work", "later")
@@ -73,7 +76,7 @@ class Mailbox:
 class Session:
     """A connection, and what its client was told."""
 
-    def __init__(self, number: int, connection: dict, login: dict, resynchronises: bool) -> None:
+    def __init__(self, number: int, connection: dict, login: dict, resynchronises: bool, uids_only: bool) -> None:
         self.number = number
         context = ssl.create_default_context()
         context.check_hostname = False
@@ -89,6 +92,7 @@ class Session:
         self.told: dict[int, frozenset[str]] = {}
         self.highest_uid = 0
         self.resynchronises = resynchronises
+        self.uids_only = uids_only
         self.modseq = 0
         # What it knew of a mailbox when it left it: modseq, and flags by uid.
         self.cache: dict[int, tuple[int, dict[int, frozenset[str]]]] = {}
@@ -96,6 +100,8 @@ class Session:
         self.run(f'LOGIN {login["address"]} "{login["password"]}"')
         if resynchronises:
             self.run("ENABLE QRESYNC")
+        if uids_only:
+            self.run("ENABLE UIDONLY")
 
     def line(self) -> str:
         while b"\r\n" not in self.buffer:
@@ -158,7 +164,9 @@ class World:
                       input=self.login["password"] + "\n")
         self.home = home
         self.sessions = [
-            Session(number, connection, self.login, resynchronises=number == sessions - 1)
+            Session(
+                number, connection, self.login, resynchronises=number == sessions - 1,
+                uids_only=number == sessions - 2 or number == sessions - 1 and seed % 2 == 1)
             for number in range(sessions)]
         self.boxes = {name: Mailbox() for name in ("INBOX", "Drafts", "Sent", "Junk", "Trash", "Archive")}
         self.steps = 0
@@ -203,20 +211,23 @@ class World:
                 session.highest_uid = max(session.highest_uid, session.view[-1].uid)
             return True
         if found := re.match(r"\* (\d+) EXPUNGE$", line):
-            check(expunges and not session.resynchronises, "EXPUNGE where it may not stand:", line)
+            check(expunges and not session.resynchronises and not session.uids_only,
+                  "EXPUNGE where it may not stand:", line)
             message = session.view.pop(int(found[1]) - 1)
             check(message.gone, "expunged, but there:", message.uid)
             return True
         if found := re.match(r"\* VANISHED ([\d,:]+)$", line):
-            check(expunges and session.resynchronises, "VANISHED where it may not stand:", line)
+            check(expunges and (session.resynchronises or session.uids_only), "VANISHED where it may not stand:", line)
             gone = set(numbers(found[1]))
             known = [message for message in session.view if message.uid in gone]
             check(len(known) == len(gone) and all(message.gone for message in known), line, "of", session.uids())
             session.view = [message for message in session.view if message.uid not in gone]
             return True
-        if found := re.match(r"\* (\d+) FETCH \((.*)\)$", line):
-            self.fetched(session, int(found[1]), found[2])
+        if found := re.match(r"\* (\d+) (UID)?FETCH \((.*)\)$", line):
+            check(bool(found[2]) == session.uids_only, "FETCH where it may not stand:", line)
+            self.fetched(session, int(found[1]), found[3])
             return True
+        check(not session.uids_only or "[UNSEEN" not in line, "a number where none may stand:", line)
         if found := re.match(r"\* OK \[HIGHESTMODSEQ (\d+)\]", line):
             session.modseq = int(found[1])
             return True
@@ -230,8 +241,12 @@ class World:
         box.validity = value
 
     def fetched(self, session: Session, number: int, items: str) -> None:
-        check(1 <= number <= len(session.view), "FETCH of", number, "among", len(session.view))
-        message = session.view[number - 1]
+        if session.uids_only:
+            check(number in session.uids(), "UIDFETCH of", number, "among", session.uids())
+            message = session.view[session.uids().index(number)]
+        else:
+            check(1 <= number <= len(session.view), "FETCH of", number, "among", len(session.view))
+            message = session.view[number - 1]
         if found := re.search(r"UID (\d+)", items):
             check(int(found[1]) == message.uid, "uid", found[1], "is", message.uid)
         if found := re.search(r"RFC822.SIZE (\d+)", items):
@@ -260,7 +275,7 @@ class World:
             commands = [self.select] * 6 + [self.append, self.create, self.delete, self.rename, self.status, self.list]
         else:
             commands = (
-                [self.append] * 5 + [self.store] * 8 + [self.fetch] * 6 + [self.copy] * 3 + [self.expunge] * 3
+                [self.append] * 5 + [self.catenate] * 2 + [self.store] * 8 + [self.fetch] * 6 + [self.copy] * 3 + [self.expunge] * 3
                 + [self.search] * 3 + [self.settle] * 4 + [self.select, self.leave, self.status, self.list]
                 + [self.create, self.delete, self.rename])
         self.random.choice(commands)(session)
@@ -285,6 +300,33 @@ class World:
         if len(box.messages) > 60:
             self.empty(session, name)
 
+    def catenate(self, session: Session) -> None:
+        """A message is put together from text, a whole one and octets of another (RFC 4469); they may not be there."""
+        name = self.random.choice(list(self.boxes))
+        first, most = self.random.randint(0, 300), self.random.randint(1, 300)
+        # The same from two sessions would be one message that came again.
+        text = f"Subject: {self.steps}\r\n\r\n"
+        parts, size, wrong = [f"TEXT {{{len(text)}+}}\r\n{text}"], len(text), False
+        for partial in ("", f"/;PARTIAL={first}.{most}"):
+            source = self.random.choice(list(self.boxes))
+            # What is put together is put together again: it must not grow without end.
+            small = [message for message in self.boxes[source].messages if message.size < 1000]
+            message = self.random.choice(small) if small and self.random.random() < 0.9 else None
+            wrong = wrong or message is None
+            size += min(most, max(0, message.size - first)) if message and partial else message.size if message else 0
+            parts.append(f'URL "/{quote(source)}/;UID={message.uid if message else 10_000_000}{partial}"')
+        command, box = f"APPEND {name} CATENATE ({' '.join(parts)})", self.boxes[name]
+        if wrong or not box.selectable:
+            self.run(session, command, expect="NO [BADURL" if wrong else "NO [TRYCREATE]")
+            return
+        expected = box.add(set(), size)
+        status, _ = self.run(session, command)
+        found = re.match(r"OK \[APPENDUID (\d+) (\d+)\]", status)
+        check(found is not None and int(found[2]) == expected.uid, status, "but", expected.uid, "was due")
+        self.validity(box, int(found[1]))
+        if len(box.messages) > 60:
+            self.empty(session, name)
+
     def empty(self, session: Session, name: str) -> None:
         self.select(session, name, read_only=False)
         for message in self.boxes[name].messages:
@@ -303,7 +345,8 @@ class World:
         if session.resynchronises and session.view and self.random.random() < 0.7:
             self.settle(session)
             if session.view:
-                self.run(session, "FETCH 1:* (UID FLAGS)", expunges=False)
+                by_uid = "UID " if session.uids_only else ""
+                self.run(session, f"{by_uid}FETCH 1:* (UID FLAGS)", expunges=session.uids_only)
         session.forget()
         if box is None or not box.selectable:
             self.run(session, f"{verb} {name}", expect="NO [NONEXISTENT]")
@@ -353,7 +396,7 @@ class World:
 
     def choose(self, session: Session) -> tuple[str, str, list[Message], bool]:
         """A set for a command: `UID ` or nothing, the set, the messages of the view that it names."""
-        by_uid = self.random.random() < 0.5
+        by_uid = session.uids_only or self.random.random() < 0.5
         chosen = [message for message in session.view if self.random.random() < 0.3]
         if by_uid:
             names = [message.uid for message in chosen] + ([10_000_000] if self.random.random() < 0.1 else [])
@@ -450,7 +493,7 @@ class World:
     def search(self, session: Session) -> None:
         self.settle(session)
         key, matches = self.key(session, 0)
-        by_uid = self.random.random() < 0.5
+        by_uid = session.uids_only or self.random.random() < 0.5
         status, rest = self.run(session, f"{'UID ' if by_uid else ''}SEARCH {key}", expunges=by_uid)
         lines = [line for line in rest if line.startswith("* SEARCH")]
         check(len(lines) == 1, "SEARCH answered", rest)
@@ -474,6 +517,9 @@ class World:
             return f"LARGER {size}", lambda number, message: message.size > size
         if kind == 4 and session.view:
             low = self.random.randint(1, len(session.view))
+            if session.uids_only:
+                lowest = session.view[low - 1].uid
+                return f"UID {lowest}:*", lambda number, message: message.uid >= lowest
             return f"{low}:*", lambda number, message: number >= low
         if kind == 5:
             inner, matches = self.key(session, depth + 1)

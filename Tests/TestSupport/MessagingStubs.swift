@@ -137,7 +137,7 @@ extension MailStore {
     }
 
     /// Unknown unless the stub has it.
-    public func fetch(_ request: FetchRequest, _ context: CallContext) async throws -> ReplyStream<FetchItem> {
+    public func fetch(_ request: FetchRequest, _ context: CallContext) async throws -> ReplyStream<FetchPage> {
         try unstubbed("fetch")
     }
 
@@ -176,6 +176,35 @@ extension MailStore {
     /// Unknown unless the stub has it.
     public func setMetadata(_ request: SetMetadataRequest, _ context: CallContext) async throws -> SetMetadataReply {
         try unstubbed("setMetadata")
+    }
+
+    /// Unknown unless the stub has it.
+    public func textIndex(
+        _ request: TextIndexRequest, _ context: CallContext
+    ) async throws -> ReplyStream<TextIndexPage> {
+        try unstubbed("textIndex")
+    }
+
+    /// Unknown unless the stub has it.
+    public func addTextSegment(
+        _ request: AddTextSegmentRequest, payload: [ByteBuffer], _ context: CallContext
+    ) async throws -> AddTextSegmentReply {
+        try unstubbed("addTextSegment")
+    }
+
+    /// Unknown unless the stub has it.
+    public func authorizeURL(_ request: AuthorizeURLRequest, _ context: CallContext) async throws -> AuthorizeURLReply {
+        try unstubbed("authorizeURL")
+    }
+
+    /// Unknown unless the stub has it.
+    public func checkURL(_ request: CheckURLRequest, _ context: CallContext) async throws -> CheckURLReply {
+        try unstubbed("checkURL")
+    }
+
+    /// Unknown unless the stub has it.
+    public func resetURLKeys(_ request: ResetURLKeysRequest, _ context: CallContext) async throws -> ResetURLKeysReply {
+        try unstubbed("resetURLKeys")
     }
 }
 

@@ -5,55 +5,58 @@ import NIOCore
 /// What of one message a FETCH wants, as ranges of its stored octets.
 struct FetchPieces: Sendable {
     enum Piece: Sendable {
+        /// No octets are needed.
+        case none
         /// No such part: NIL.
         case missing
-        /// These octets, or of the header in them only the chosen fields.
-        case octets(Range<Int>, fields: (names: [[UInt8]], excluding: Bool)?)
+        case octets(Range<Int>)
+        /// Of the header in these octets only the chosen fields.
+        case fields(Range<Int>, HeaderFieldChoice)
         /// These octets, decoded (RFC 3516).
         case decoded(Range<Int>, TransferDecoder)
 
         var range: Range<Int>? {
             switch self {
-            case .missing: nil
-            case .octets(let range, _), .decoded(let range, _): range
+            case .none, .missing: nil
+            case .octets(let range), .fields(let range, _), .decoded(let range, _): range
             }
         }
     }
 
-    /// By the position of the attribute; nil for those that need no octets.
-    let pieces: [Piece?]
+    /// In step with the plan's items.
+    let pieces: [Piece]
     /// From the first octet that is wanted to the last.
     let span: Range<Int>
 
     /// Nil when a part's transfer encoding is not known (RFC 3516, 4.3: UNKNOWN-CTE).
-    init?(_ attributes: [FetchAttribute], _ message: StoredMessage) {
-        var pieces: [Piece?] = []
-        pieces.reserveCapacity(attributes.count)
+    init?(_ plan: FetchPlan, _ message: StoredMessage) {
+        var pieces: [Piece] = []
+        pieces.reserveCapacity(plan.items.count)
         var span: Range<Int>?
-        for attribute in attributes {
-            guard let source = SectionSource(attribute) else {
-                pieces.append(nil)
+        for item in plan.items {
+            guard let source = item.source else {
+                pieces.append(.none)
                 continue
             }
             let piece: Piece
             switch source.kind {
             case .text(let section):
-                guard let range = message.range(of: section) else {
-                    pieces.append(.missing)
-                    continue
-                }
-                if let fields = section.text?.chosenFields {
-                    piece = .octets(range, fields: fields)
+                if let range = message.range(of: section) {
+                    if let fields = source.fields {
+                        piece = .fields(range, fields)
+                    } else {
+                        piece = .octets(range.clamped(to: source.partial))
+                    }
                 } else {
-                    piece = .octets(range.clamped(to: source.partial), fields: nil)
+                    piece = .missing
                 }
             case .binary(let part), .binarySize(let part):
-                guard let (encoding, range) = message.binaryPart(part) else {
-                    pieces.append(.missing)
-                    continue
+                if let (encoding, range) = message.binaryPart(part) {
+                    guard let decoder = TransferDecoder(encoding) else { return nil }
+                    piece = .decoded(range, decoder)
+                } else {
+                    piece = .missing
                 }
-                guard let decoder = TransferDecoder(encoding) else { return nil }
-                piece = .decoded(range, decoder)
             }
             pieces.append(piece)
             if let range = piece.range, !range.isEmpty {
@@ -85,5 +88,18 @@ extension ByteBuffer {
     /// The octets of `range`, when this buffer holds those of `span`.
     func slice(_ range: Range<Int>, from span: Range<Int>) -> ByteBuffer {
         getSlice(at: readerIndex + range.lowerBound - span.lowerBound, length: range.count) ?? ByteBuffer()
+    }
+
+    /// The chosen fields of the header that this buffer holds.
+    func chosen(_ fields: HeaderFieldChoice) -> ByteBuffer {
+        withUnsafeReadableBytes { header in
+            header.withMemoryRebound(to: UInt8.self) { header in
+                let ranges = fields.ranges(in: header)
+                var chosen = ByteBuffer()
+                chosen.reserveCapacity(ranges.reduce(0) { $0 + $1.count })
+                for range in ranges { chosen.writeBytes(UnsafeBufferPointer(rebasing: header[range])) }
+                return chosen
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 import Contracts
 import IMAPSyntax
+import MailMessage
 
 /// What a FETCH needs from storage, decided once for all its messages.
 struct FetchPlan: Sendable {
@@ -7,17 +8,23 @@ struct FetchPlan: Sendable {
     enum Octets: Sendable, Equatable {
         /// None are needed: the view, or what storage keeps ready, answers.
         case none
-        /// Only the header of the message itself: it comes with the item, for many messages at once.
-        case headers
-        /// Ranges of each message.
-        case ranges
+        /// Only the header of the message itself.
+        case header
+        /// The whole message, when it has no more than so many octets; a larger one is asked for by itself.
+        case whole(upTo: Int)
     }
 
-    /// In the client's order; the uid first when UID FETCH did not name it.
-    let attributes: [FetchAttribute]
+    /// An attribute, and where its octets come from; no source for one that needs none.
+    struct Item: Sendable {
+        let attribute: FetchAttribute
+        let source: SectionSource?
+    }
+
+    /// In the client's order; the uid first when UID FETCH did not name it, unless the response begins with it.
+    let items: [Item]
     let octets: Octets
-    /// Whether storage's `fetch` is asked at all.
-    let needsItems: Bool
+    /// Whether storage is asked at all.
+    let needsStorage: Bool
     /// Whether `\Seen` is set (RFC 9051, 6.4.5).
     let setsSeen: Bool
     private let needsEnvelope: Bool
@@ -26,48 +33,50 @@ struct FetchPlan: Sendable {
     private let needsIndex: Bool
     private let needsRowOnly: Bool
 
-    init(_ command: FetchCommand) {
+    /// Messages of no more than this come whole; of larger ones what is wanted.
+    static let wholeOctets = 256 * 1024
+    /// The same when only a part of what a message holds is wanted of each.
+    private static let partialOctets = 16 * 1024
+
+    /// `byUIDOnly` when responses begin with the uid (RFC 9586, 3.3).
+    init(_ command: FetchCommand, byUIDOnly: Bool = false) {
         var attributes = command.attributes
-        if command.numbering == .uids, !attributes.contains(.uid) { attributes.insert(.uid, at: 0) }
+        if command.numbering == .uids, !byUIDOnly, !attributes.contains(.uid) { attributes.insert(.uid, at: 0) }
         // RFC 7162, 3.1.4.1: CHANGEDSINCE asks for MODSEQ too.
         if command.changedSince != nil, !attributes.contains(.modificationSequence) {
             attributes.append(.modificationSequence)
         }
-        self.attributes = attributes
+        items = attributes.map { Item(attribute: $0, source: SectionSource($0)) }
         needsEnvelope = attributes.contains(.envelope)
         needsBodyStructure = attributes.contains(.bodyStructure)
         needsBody = attributes.contains(.body)
         setsSeen = attributes.contains(where: \.setsSeen)
-        let sources = attributes.compactMap(SectionSource.init)
+        let sources = items.compactMap(\.source)
         needsIndex = sources.contains(where: \.needsIndex)
         if sources.isEmpty {
             octets = .none
         } else if sources.allSatisfy(\.isMessageHeader) {
-            octets = .headers
+            octets = .header
         } else {
-            octets = .ranges
+            octets = .whole(upTo: sources.allSatisfy { $0.partial != nil } ? Self.partialOctets : Self.wholeOctets)
         }
-        let needsContents =
-            needsEnvelope || needsBodyStructure || needsBody || needsIndex || octets == .headers
-            || sources.contains(where: \.needsHeaderLength)
+        let needsContents = needsEnvelope || needsBodyStructure || needsBody || octets != .none
         let needsRow = attributes.contains(.emailID) || attributes.contains(.saveDate)
         needsRowOnly = needsRow && !needsContents
-        needsItems = needsRow || needsContents
+        needsStorage = needsRow || needsContents
     }
 
-    /// The request for these messages, as pairs of first and last uid.
-    func request(accountID: Int64, mailboxID: Int64, uids: [UInt32]) -> FetchRequest {
-        var request = FetchRequest()
-        request.accountID = accountID
-        request.mailboxID = mailboxID
-        request.uids = uids
+    func has(_ attribute: FetchAttribute) -> Bool { items.contains { $0.attribute == attribute } }
+
+    /// Asks for what is needed of each message.
+    func choose(_ request: inout FetchRequest) {
         request.envelope = needsEnvelope
         request.bodyStructure = needsBodyStructure
         request.body = needsBody
         request.mimeIndex = needsIndex
-        request.header = octets == .headers
+        request.header = octets == .header
+        if case .whole(let limit) = octets { request.wholeOctets = Int64(limit) }
         request.rowOnly = needsRowOnly
-        return request
     }
 }
 
@@ -82,6 +91,10 @@ struct SectionSource: Sendable {
 
     let kind: Kind
     let partial: PartialRange?
+    /// How the answer names them; nil for BINARY.SIZE.
+    let label: FetchOctetsLabel?
+    /// Which fields of the header are wanted; nil for all octets.
+    let fields: HeaderFieldChoice?
 
     /// Nil for attributes that need no octets.
     init?(_ attribute: FetchAttribute) {
@@ -94,9 +107,11 @@ struct SectionSource: Sendable {
         case .binarySize(let part): (kind, partial) = (.binarySize(part), nil)
         case .envelope, .flags, .internalDate, .uid, .rfc822Size, .body, .bodyStructure, .modificationSequence,
             .emailID,
-            .threadID, .saveDate:
+            .threadID, .saveDate, .preview:
             return nil
         }
+        label = FetchOctetsLabel(attribute)
+        if case .text(let section) = kind { fields = section.text?.chosenFields } else { fields = nil }
     }
 
     /// A part's place is in the MIME index.
@@ -114,12 +129,6 @@ struct SectionSource: Sendable {
         case .header, .headerFields, .headerFieldsNot: return true
         case .text, .mime, nil: return false
         }
-    }
-
-    /// Where the header ends must be known.
-    var needsHeaderLength: Bool {
-        guard case .text(let section) = kind, section.part.isEmpty else { return false }
-        return section.text != nil
     }
 
     /// The part's numbers, for the MIME index.

@@ -6,6 +6,7 @@ import NIOCore
 /// Reads octets of one mailbox's messages from storage.
 struct MessageReader: Sendable {
     let store: any MailStore
+    let cache: MessageCache
     let accountID: Int64
     let mailboxID: Int64
     let transaction: TransactionID
@@ -18,6 +19,12 @@ struct MessageReader: Sendable {
             if whole.readableBytes == 0 { whole = chunk } else { whole.writeImmutableBuffer(chunk) }
         }
         return found ? whole : nil
+    }
+
+    /// Octets that came with the message, else read by themselves; nil when the message is gone.
+    func octets(_ range: Range<Int>, of message: FetchedMessage) async throws -> ByteBuffer? {
+        if let octets = message.octets(range) { return octets }
+        return try await read(uid: message.uid, range)
     }
 
     /// Gives a range piece by piece, exactly as many octets as it has; false when the message is gone. When storage
@@ -49,29 +56,49 @@ struct MessageReader: Sendable {
         return true
     }
 
-    /// Gives what storage keeps ready of messages, as far as they are still there: a request for each batch of them.
-    func items(
-        uids: [UInt32], _ choose: (inout FetchRequest) -> Void,
-        isolation: isolated (any Actor)? = #isolation,
-        _ take: (FetchItem, [ByteBuffer]) throws -> Void
+    /// Gives messages in ascending uid order with what is chosen of them, as far as they are still there. What is known
+    /// here already is not asked for; what is read is kept unless it is read in passing only.
+    func messages(
+        uids: [UInt32], patience: Duration? = nil, inPassing: Bool = false, _ choose: (inout FetchRequest) -> Void,
+        isolation: isolated (any Actor)? = #isolation, _ take: (FetchedMessage) async throws -> Void
     ) async throws {
-        var start = 0
-        while start < uids.count {
-            try Task.checkCancellation()
-            let batch = NumberSet(uids[start..<min(start + Self.itemBatch, uids.count)])
-            start += Self.itemBatch
-            var request = FetchRequest()
-            request.accountID = accountID
-            request.mailboxID = mailboxID
-            request.uids = batch.ranges.flatMap { [$0.lowerBound, $0.upperBound] }
-            choose(&request)
-            let context = CallContext(transaction: transaction, timeout: timeout)
-            for try await (item, payload) in try await store.fetch(request, context) { try take(item, payload) }
+        var request = FetchRequest()
+        request.accountID = accountID
+        request.mailboxID = mailboxID
+        choose(&request)
+        var missing: [UInt32] = []
+        for start in stride(from: 0, to: uids.count, by: Self.batchCount) {
+            let batch = uids[start..<min(start + Self.batchCount, uids.count)]
+            let known = cache.messages(batch, in: mailboxID, request)
+            if known == nil { missing += batch }
+            if !missing.isEmpty, known != nil || missing.count >= Self.requestCount {
+                try await ask(missing, request, patience, inPassing, take)
+                missing.removeAll()
+            }
+            for message in known ?? [] { try await take(message) }
         }
+        if !missing.isEmpty { try await ask(missing, request, patience, inPassing, take) }
     }
 
-    /// Messages of one request for what storage keeps ready.
-    private static var itemBatch: Int { 1024 }
+    /// Messages that are looked up together.
+    private static var batchCount: Int { 256 }
+    /// Messages of one request, whose deadline holds for all of them.
+    private static var requestCount: Int { 8192 }
+
+    private func ask(
+        _ uids: [UInt32], _ request: FetchRequest, _ patience: Duration?, _ inPassing: Bool,
+        isolation: isolated (any Actor)? = #isolation, _ take: (FetchedMessage) async throws -> Void
+    ) async throws {
+        var request = request
+        request.uids = NumberSet(uids).pairs
+        let context = CallContext(transaction: transaction, timeout: patience ?? timeout)
+        for try await (page, payload) in try await store.fetch(request, context) {
+            try Task.checkCancellation()
+            let messages = try page.messages(payload)
+            if !inPassing { cache.keep(messages, in: mailboxID, request) }
+            for message in messages { try await take(message) }
+        }
+    }
 
     private func streamOnce(
         uid: UInt32, _ next: inout Int, _ end: Int, isolation: isolated (any Actor)? = #isolation,

@@ -1,6 +1,7 @@
 import Contracts
 import IMAPSyntax
 import MailMessage
+import NIOCore
 
 /// Where the sections of one stored message lie. The message is kept as `prefix + header + body`; the MIME index counts
 /// from the first octet after the prefix.
@@ -11,33 +12,29 @@ struct StoredMessage: Sendable {
     private let headerOctets: Int
     private let index: MIMEIndex?
 
-    /// What is known without asking storage for more.
-    init(octets: Int) {
-        self.octets = octets
-        prefixOctets = 0
-        headerOctets = octets
-        index = nil
-    }
-
     /// Throws when the index cannot be read.
-    init(_ item: FetchItem) throws {
-        guard let octets = Int(exactly: item.octets), let prefix = Int(exactly: item.prefixOctets),
-            let header = Int(exactly: item.headerOctets), octets >= 0, prefix >= 0, header >= 0,
+    init(_ message: FetchedMessage) throws {
+        guard let octets = Int(exactly: message.octets), let prefix = Int(exactly: message.prefixOctets),
+            let header = Int(exactly: message.headerOctets), octets >= 0, prefix >= 0, header >= 0,
             prefix <= octets, header <= octets - prefix
         else { throw Refusal.serverBug }
         self.octets = octets
         prefixOctets = prefix
         headerOctets = header
-        index = item.mimeIndex.isEmpty ? nil : try MIMEIndex(decoding: item.mimeIndex)
+        let index = message.mimeIndex?.readableBytesView ?? ByteBufferView()
+        self.index = index.isEmpty ? nil : try MIMEIndex(decoding: index)
     }
+
+    /// The message's own header, our trace fields before it.
+    var header: Range<Int> { 0..<(prefixOctets + headerOctets) }
 
     /// The octets of a section before HEADER.FIELDS chooses among them; nil when there is no such part.
     func range(of section: BodySection) -> Range<Int>? {
         if section.part.isEmpty {
             switch section.text {
             case nil: return 0..<octets
-            case .header, .headerFields, .headerFieldsNot: return 0..<(prefixOctets + headerOctets)
-            case .text: return (prefixOctets + headerOctets)..<octets
+            case .header, .headerFields, .headerFieldsNot: return header
+            case .text: return header.upperBound..<octets
             case .mime: return nil
             }
         }
@@ -81,10 +78,10 @@ struct StoredMessage: Sendable {
 
 extension SectionText {
     /// The chosen fields, when not all of the header is meant.
-    var chosenFields: (names: [[UInt8]], excluding: Bool)? {
+    var chosenFields: HeaderFieldChoice? {
         switch self {
-        case .headerFields(let names): (names.map { Array($0.utf8) }, false)
-        case .headerFieldsNot(let names): (names.map { Array($0.utf8) }, true)
+        case .headerFields(let names): HeaderFieldChoice(names: names.map(\.utf8), excluding: false)
+        case .headerFieldsNot(let names): HeaderFieldChoice(names: names.map(\.utf8), excluding: true)
         case .header, .text, .mime: nil
         }
     }

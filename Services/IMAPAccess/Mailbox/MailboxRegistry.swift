@@ -221,10 +221,25 @@ final class MailboxRegistry: Sendable {
 
     /// A change event came. It is a hint: the modseq is the truth.
     func announce(_ event: MailboxChanged) async {
+        if event.urlKey { return announceURLKey(event) }
         guard let entry = state.withLock({ $0.entries[event.mailboxID] }),
             entry.mailbox.accountID == event.accountID
         else { return }
         if await entry.mailbox.announce(event.highestModseq) { entry.listeners.values.forEach { $0() } }
+    }
+
+    /// URLs are authorized with another key, in one mailbox or in all.
+    private func announceURLKey(_ event: MailboxChanged) {
+        let entries = state.withLock { state in
+            state.entries.values.filter { entry in
+                entry.mailbox.accountID == event.accountID
+                    && (event.mailboxID == 0 || entry.mailbox.mailboxID == event.mailboxID)
+            }
+        }
+        for entry in entries {
+            entry.mailbox.urlKeys.add(1, ordering: .releasing)
+            entry.listeners.values.forEach { $0() }
+        }
     }
 
     /// Events may have been lost, so that every mailbox of the account may have changed.

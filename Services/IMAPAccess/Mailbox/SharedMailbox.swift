@@ -26,6 +26,8 @@ actor SharedMailbox {
     nonisolated let revision = Atomic<UInt64>(0)
     /// How many messages the newest known state has.
     nonisolated let messageCount = Atomic<Int>(0)
+    /// How often the key of its URLs was replaced while it is known here (RFC 4467, 7).
+    nonisolated let urlKeys = Atomic<UInt64>(0)
 
     init(accountID: Int64, mailboxID: Int64, store: any MailStore, timeout: Duration) {
         self.accountID = accountID

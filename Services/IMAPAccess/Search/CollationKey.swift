@@ -60,6 +60,9 @@ struct KeyColumn: Sendable {
     /// The first eight octets of each, big endian: they decide nearly always.
     private var heads: [UInt64] = []
 
+    /// The octets that it occupies.
+    var size: Int { octets.count + 16 * ends.count }
+
     mutating func append(_ key: [UInt8]) {
         var head: UInt64 = 0
         for offset in 0..<8 { head = head << 8 | (offset < key.count ? UInt64(key[offset]) : 0) }

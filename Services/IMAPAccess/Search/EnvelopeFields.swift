@@ -1,3 +1,6 @@
+import Contracts
+import NIOCore
+
 /// What SORT needs of an ENVELOPE as storage keeps it: in IMAP's syntax (RFC 9051, 7.5.2 and 9), raw.
 struct EnvelopeFields: Equatable, Sendable {
     /// One address, or the begin of a group.
@@ -18,6 +21,11 @@ struct EnvelopeFields: Equatable, Sendable {
 
     /// An envelope that says nothing.
     init() {}
+
+    /// Those of a message with its envelope; they say nothing when it cannot be read.
+    init(of message: FetchedMessage) {
+        self = message.envelope.flatMap { EnvelopeFields(Array($0.readableBytesView)) } ?? EnvelopeFields()
+    }
 
     /// Nil when the octets are no ENVELOPE.
     init?(_ octets: [UInt8]) {

@@ -8,11 +8,23 @@ struct MailboxSearch: Sendable {
     let mailbox: SearchProgram.Mailbox
     let columns: MailboxColumns
     let reader: MessageReader
+    /// Set when only the highest messages are searched, from this uid on (RFC 9738, 3.1).
+    var lowestSearched: UInt32?
 
-    /// The indices of the messages that match, ascending. The program is made here and not on the session's event loop:
-    /// its strings may be long, and a charset that nobody has used yet is read from files.
+    /// What matches, ascending, and with FUZZY how relevant it is.
     @concurrent
-    func matches() async throws -> [Int] {
+    func hits() async throws -> SearchHits {
+        if keys.nameFuzzy { return try await FuzzyRun(search: self).hits() }
+        return SearchHits(indices: try await exactMatches())
+    }
+
+    /// The indices of the messages that match, ascending.
+    func matches() async throws -> [Int] { try await hits().indices }
+
+    /// The program is made here and not on the session's event loop: its strings may be long, and a charset that nobody has
+    /// used yet is read from files.
+    @concurrent
+    private func exactMatches() async throws -> [Int] {
         let program = try SearchProgram(charset: charset, keys: keys, mailbox)
         return try await SearchRun(program: program, columns: columns, reader: reader).matches()
     }

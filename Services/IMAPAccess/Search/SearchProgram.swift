@@ -24,8 +24,8 @@ struct SearchProgram: Sendable {
         case content(Int64)
         /// By the day on which it was saved, or by its internal date when that is not known (RFC 8514, 4.3).
         case savedDate(DateComparison, Int)
-        /// One of these fields holds the needle; an empty one asks whether the field is there.
-        case header(String, TextNeedle)
+        /// One of the fields of this name, in lower case, holds the needle; an empty one asks whether there is one.
+        case header([UInt8], TextNeedle)
         /// By the position in `needles`.
         case body(Int)
         case text(Int)
@@ -39,6 +39,8 @@ struct SearchProgram: Sendable {
     private(set) var needles: [TextNeedle] = []
     /// Whether storage's row of a message decides something that the view does not.
     private(set) var needsRow = false
+    /// Whether the message's own header decides something.
+    private(set) var needsHeader = false
 
     /// What SEARCH needs to know of its mailbox.
     struct Mailbox {
@@ -48,6 +50,8 @@ struct SearchProgram: Sendable {
         var savedResult: NumberSet
         /// Microseconds since 1970, for YOUNGER and OLDER.
         var now: Int64
+        /// Sequence numbers that no message has match none (RFC 7377, 2); otherwise they are an error.
+        var toleratesMissingNumbers = false
     }
 
     /// The charset, in upper case as commands have it, may be any that text parts are read in.
@@ -67,6 +71,7 @@ struct SearchProgram: Sendable {
         root = try compiler.compile(.and(keys))
         needles = compiler.needles
         needsRow = compiler.needsRow
+        needsHeader = compiler.needsHeader
     }
 
     /// What is known of a message besides its row.
@@ -77,6 +82,8 @@ struct SearchProgram: Sendable {
         /// Whether BODY and TEXT find each needle.
         var inBody: [Bool]?
         var inText: [Bool]?
+        /// Needles that neither finds.
+        var absent = NeedleSet()
     }
 
     /// What storage keeps of a message in its mailbox and the view does not hold.
@@ -85,18 +92,18 @@ struct SearchProgram: Sendable {
         /// Microseconds since 1970; 0 when it is not known.
         var savedAt: Int64
 
-        init(_ item: FetchItem) {
-            contentID = item.contentID
-            savedAt = item.savedAt
+        init(_ message: FetchedMessage) {
+            contentID = message.contentID
+            savedAt = message.savedAt
         }
     }
 
     /// Whether a message matches; nil when more must be known.
-    func evaluate(_ row: MessageRow, number: Int, _ knowledge: inout Knowledge) -> Bool? {
-        evaluate(root, row, number, &knowledge)
+    func evaluate(_ row: MessageRow, number: Int, _ knowledge: Knowledge) -> Bool? {
+        evaluate(root, row, number, knowledge)
     }
 
-    private func evaluate(_ node: Node, _ row: MessageRow, _ number: Int, _ knowledge: inout Knowledge) -> Bool? {
+    private func evaluate(_ node: Node, _ row: MessageRow, _ number: Int, _ knowledge: Knowledge) -> Bool? {
         switch node {
         case .constant(let value): return value
         case .flags(let bits, let set): return (row.flags & bits != 0) == set
@@ -118,19 +125,19 @@ struct SearchProgram: Sendable {
             return knowledge.header?.sentDay.map { comparison.holds($0, day) } ?? false
         case .header(let name, let needle):
             return knowledge.header?.field(name, holds: needle)
-        case .body(let needle): return knowledge.inBody?[needle]
-        case .text(let needle): return knowledge.inText?[needle]
-        case .not(let inner): return evaluate(inner, row, number, &knowledge).map { !$0 }
+        case .body(let needle): return knowledge.absent.contains(needle) ? false : knowledge.inBody?[needle]
+        case .text(let needle): return knowledge.absent.contains(needle) ? false : knowledge.inText?[needle]
+        case .not(let inner): return evaluate(inner, row, number, knowledge).map { !$0 }
         case .or(let left, let right):
-            let first = evaluate(left, row, number, &knowledge)
+            let first = evaluate(left, row, number, knowledge)
             if first == true { return true }
-            let second = evaluate(right, row, number, &knowledge)
+            let second = evaluate(right, row, number, knowledge)
             if second == true { return true }
             return first == nil || second == nil ? nil : false
         case .and(let nodes):
             var isOpen = false
             for node in nodes {
-                switch evaluate(node, row, number, &knowledge) {
+                switch evaluate(node, row, number, knowledge) {
                 case false?: return false
                 case nil: isOpen = true
                 case true?: break
@@ -162,48 +169,13 @@ extension DateComparison {
     }
 }
 
-/// The fields of a message as SEARCH sees them: unfolded, RFC 2047 undone, case folded; each decoded once.
-struct HeaderText {
-    private let block: HeaderBlock
-    private var decoded: [String: [[UInt8]]] = [:]
-
-    init(_ octets: [UInt8]) {
-        block = HeaderBlock(octets)
-    }
-
-    var sentDay: Int? {
-        guard let value = block.firstValue(named: "date"), let date = MailDate(parsing: value) else { return nil }
-        return Int(date.localDay.daysSince1970)
-    }
-
-    /// Whether a field of this name (lower case) is there and holds the needle.
-    mutating func field(_ name: String, holds needle: TextNeedle) -> Bool {
-        let values: [[UInt8]]
-        if let known = decoded[name] {
-            values = known
-        } else {
-            values = block.fields(named: name).map { field in
-                TextNeedle.folded(Array(EncodedWords.decode(block.value(of: field)).utf8))
-            }
-            decoded[name] = values
-        }
-        return values.contains { needle.occurs(in: $0) }
-    }
-
-    /// All fields as text, for TEXT.
-    var lines: [[UInt8]] {
-        block.fields.map { field in
-            Array(block.name(of: field)) + Array(": ".utf8) + Array(EncodedWords.decode(block.value(of: field)).utf8)
-        }
-    }
-}
-
 private struct SearchCompiler {
     let mailbox: SearchProgram.Mailbox
     /// Nil for UTF-8.
     let decoder: CharsetDecoder?
     var needles: [TextNeedle] = []
     var needsRow = false
+    var needsHeader = false
 
     /// The parser bounds how deep keys nest.
     mutating func compile(_ key: SearchKey) throws(Refusal) -> SearchProgram.Node {
@@ -214,12 +186,17 @@ private struct SearchCompiler {
         // No message is recent for any session, so that none is new either (RFC 3501, 2.3.2).
         case .new: return .constant(false)
         case .field(let field, let text):
-            return .header(field.rawValue.lowercased(), try needle(text.readableBytesView))
-        case .header(let name, let text): return .header(name.lowercased(), try needle(text.readableBytesView))
+            needsHeader = true
+            return .header(Array(field.rawValue.lowercased().utf8), try needle(text.readableBytesView))
+        case .header(let name, let text):
+            needsHeader = true
+            return .header(Array(name.lowercased().utf8), try needle(text.readableBytesView))
         case .body(let text): return .body(try keep(needle(text.readableBytesView)))
         case .text(let text): return .text(try keep(needle(text.readableBytesView)))
         case .date(.internal, let comparison, let date): return .internalDate(comparison, date.daysSince1970)
-        case .date(.sent, let comparison, let date): return .sentDate(comparison, date.daysSince1970)
+        case .date(.sent, let comparison, let date):
+            needsHeader = true
+            return .sentDate(comparison, date.daysSince1970)
         case .modificationSequence(let least, _): return .modificationSequence(least)
         case .younger(let seconds): return .since(SearchProgram.second(mailbox.now) - Int64(seconds))
         case .older(let seconds): return .until(SearchProgram.second(mailbox.now) - Int64(seconds))
@@ -227,15 +204,21 @@ private struct SearchCompiler {
         case .smaller(let octets): return .smaller(octets)
         case .sequence(.savedResult), .uid(.savedResult): return .uids(mailbox.savedResult)
         case .sequence(.set(let set)):
-            guard let numbers = set.resolved(messageCount: UInt32(clamping: mailbox.count)) else {
+            let count = UInt32(clamping: mailbox.count)
+            if mailbox.toleratesMissingNumbers { return .numbers(set.resolved(largestUID: count)) }
+            guard let numbers = set.resolved(messageCount: count) else {
                 throw Refusal(.bad, nil, "No message has such a number")
             }
             return .numbers(numbers)
         case .uid(.set(let set)): return .uids(set.resolved(largestUID: mailbox.largestUID))
+        case .uidAfter(let uid): return .uids(.above(uid))
+        case .uidBefore(let uid): return .uids(.below(uid))
         case .date(.saved, let comparison, let date):
             needsRow = true
             return .savedDate(comparison, date.daysSince1970)
         case .saveDateSupported: return .constant(true)
+        // Its value stands in its place by now.
+        case .filter(let name): throw StoredFilters.undefined(name)
         case .emailID(let identifier):
             guard let number = identifier.number(of: .email) else { return .constant(false) }
             needsRow = true
@@ -243,6 +226,8 @@ private struct SearchCompiler {
         // Threads are not kept: no message has one (RFC 8474, 5.2).
         case .threadID: return .constant(false)
         case .not(let inner): return .not(try compile(inner))
+        // Where nobody counts how relevant it is, what is exact will do (RFC 6203, 5).
+        case .fuzzy(let inner): return try compile(inner)
         case .or(let left, let right): return .or(try compile(left), try compile(right))
         case .and(let keys):
             var nodes: [SearchProgram.Node] = []

@@ -26,7 +26,17 @@ struct SortKeys: Sendable {
     /// Whether the view alone does not have the keys.
     var needEnvelopes: Bool { criteria.contains { $0.key.needsEnvelope } }
 
-    mutating func append(_ index: Int, _ row: MessageRow, _ envelope: EnvelopeFields) {
+    /// About how much they occupy.
+    var octets: Int {
+        columns.reduce(16 * indices.count) { octets, column in
+            switch column {
+            case .numbers(let numbers): octets + 8 * numbers.count
+            case .texts(let texts): octets + texts.size
+            }
+        }
+    }
+
+    mutating func append(_ index: Int, _ row: MessageRow, _ envelope: EnvelopeFields, relevancy: UInt32 = 0) {
         indices.append(index)
         for position in columns.indices {
             let key = criteria[position].key
@@ -34,7 +44,7 @@ struct SortKeys: Sendable {
             switch columns[position] {
             case .numbers(var numbers):
                 columns[position] = .numbers([])
-                numbers.append(key.number(row, envelope))
+                numbers.append(key.number(row, envelope, relevancy))
                 columns[position] = .numbers(numbers)
             case .texts(var texts):
                 columns[position] = .texts(KeyColumn())
@@ -45,10 +55,14 @@ struct SortKeys: Sendable {
     }
 
     /// The messages' indices in order. Those that are equal by all criteria stay in the mailbox's order.
-    func sorted() -> [Int] {
-        var order = Array(indices.indices)
+    func sorted() -> [Int] { order().map { indices[$0] } }
+
+    /// The positions of the messages, in the order of their appending, in order. One that was in order before some were
+    /// appended makes it quick.
+    func order(from former: [Int] = []) -> [Int] {
+        var order = former + (former.count..<indices.count)
         order.sort { precedes($0, $1) }
-        return order.map { indices[$0] }
+        return order
     }
 
     private func precedes(_ first: Int, _ second: Int) -> Bool {
@@ -69,16 +83,18 @@ struct SortKeys: Sendable {
 extension SortKey {
     fileprivate var isNumber: Bool {
         switch self {
-        case .arrival, .date, .size: true
+        case .arrival, .date, .relevancy, .size: true
         case .cc, .displayFrom, .displayTo, .from, .subject, .to: false
         }
     }
 
-    fileprivate var needsEnvelope: Bool { self != .arrival && self != .size }
+    fileprivate var needsEnvelope: Bool { self != .arrival && self != .size && self != .relevancy }
 
     /// Dates in seconds since 1970, as clients see them.
-    fileprivate func number(_ row: MessageRow, _ envelope: EnvelopeFields) -> Int64 {
+    fileprivate func number(_ row: MessageRow, _ envelope: EnvelopeFields, _ relevancy: UInt32) -> Int64 {
         switch self {
+        // The most relevant first.
+        case .relevancy: -Int64(relevancy)
         case .size: Int64(row.size)
         case .date: SentDate.seconds(envelope.date, arrival: row.date)
         case .arrival, .cc, .displayFrom, .displayTo, .from, .subject, .to: SearchProgram.second(row.date)
@@ -94,7 +110,7 @@ extension SortKey {
         case .cc: envelope.cc?.mailboxKey ?? []
         case .displayFrom: envelope.from?.displayKey ?? []
         case .displayTo: envelope.to?.displayKey ?? []
-        case .arrival, .date, .size: []
+        case .arrival, .date, .relevancy, .size: []
         }
     }
 }

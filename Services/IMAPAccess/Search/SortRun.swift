@@ -5,22 +5,92 @@ import IMAPSyntax
 struct SortRun: Sendable {
     let search: MailboxSearch
     let criteria: [SortCriterion]
+    let orders: KeptOrders
 
     /// The indices of the messages that match, in order. A message that is gone when its keys are read is left out.
     @concurrent
-    func sorted() async throws -> [Int] {
-        let matches = try await search.matches()
-        var keys = SortKeys(criteria)
+    func sorted() async throws -> SearchHits {
+        var hits = try await search.hits()
+        let keys = SortKeys(criteria)
+        hits.indices =
+            keys.needEnvelopes && !criteria.contains { $0.key == .relevancy }
+            ? try await orderedAsKept(hits.indices)
+            : try await ordered(hits, keys)
+        return hits
+    }
+
+    private func ordered(_ hits: SearchHits, _ empty: SortKeys) async throws -> [Int] {
+        var keys = empty
         let columns = search.columns
-        guard keys.needEnvelopes else {
-            for index in matches { keys.append(index, columns[index], EnvelopeFields()) }
-            return keys.sorted()
+        if keys.needEnvelopes {
+            try await search.readEnvelopes(hits.indices.map { columns.uids[$0] }) { index, envelope in
+                keys.append(index, columns[index], envelope, relevancy: hits.relevancy[index] ?? 0)
+            }
+        } else {
+            for index in hits.indices {
+                keys.append(index, columns[index], EnvelopeFields(), relevancy: hits.relevancy[index] ?? 0)
+            }
         }
-        try await search.reader.items(uids: matches.map { columns.uids[$0] }, { $0.envelope = true }) { item, _ in
-            guard let index = columns.index(of: item.uid) else { return }
-            keys.append(index, columns[index], EnvelopeFields(Array(item.envelope)) ?? EnvelopeFields())
-        }
-        try Task.checkCancellation()
         return keys.sorted()
     }
+
+    /// The order depends on nothing but the messages, so that it can be kept.
+    private func orderedAsKept(_ matches: [Int]) async throws -> [Int] {
+        let columns = search.columns
+        let mailboxID = columns.mailbox.mailboxID
+        let found = matches.map { columns.uids[$0] }
+        var kept = orders.sorted(mailboxID, by: criteria) ?? SortedMessages(criteria)
+        if kept.rows.isStale(for: columns.count) { kept = SortedMessages(criteria) }
+        let plan = kept.rows.plan(present: columns.uids, found: found)
+        if !plan.isKept { kept = SortedMessages(criteria) }
+        if !plan.reads.isEmpty {
+            var isInOrder = true
+            try await search.readEnvelopes(plan.reads) { index, envelope in
+                if !kept.append(columns[index], envelope) { isInOrder = false }
+            }
+            guard isInOrder else {
+                // A message was overlooked before. It is not known again until all is made anew.
+                orders.keep(SortedMessages(criteria), mailboxID, by: criteria)
+                return try await orderedAsKept(matches)
+            }
+            kept.sort()
+            if plan.isKept { orders.keep(kept, mailboxID, by: criteria) }
+        }
+        let positions = kept.rows.positions(in: found)
+        return kept.order.compactMap { positions[$0] < 0 ? nil : matches[Int(positions[$0])] }
+    }
+}
+
+extension MailboxSearch {
+    /// Gives the envelopes of messages by their indices, as far as they are still there.
+    fileprivate func readEnvelopes(_ uids: [UInt32], _ take: (Int, EnvelopeFields) -> Void) async throws {
+        try await reader.messages(uids: uids, { $0.envelope = true }) { message in
+            guard let index = columns.index(of: message.uid) else { return }
+            take(index, EnvelopeFields(of: message))
+        }
+        try Task.checkCancellation()
+    }
+}
+
+/// Messages of a mailbox with their sort keys, in order.
+struct SortedMessages: Sendable {
+    private(set) var rows = KeptRows()
+    /// The rows in order.
+    private(set) var order: [Int] = []
+    private var keys: SortKeys
+
+    init(_ criteria: [SortCriterion]) { keys = SortKeys(criteria) }
+
+    /// About how much they occupy.
+    var octets: Int { 128 + 12 * rows.count + keys.octets }
+
+    /// False when a later message is there already.
+    mutating func append(_ row: MessageRow, _ envelope: EnvelopeFields) -> Bool {
+        guard rows.append(row.uid) else { return false }
+        keys.append(rows.count - 1, row, envelope)
+        return true
+    }
+
+    /// Puts what was appended into its place.
+    mutating func sort() { order = keys.order(from: order) }
 }

@@ -20,15 +20,25 @@ struct TextNeedle: Sendable, Equatable {
         return haystack.withContiguousStorageIfAvailable { occurs(in: $0) } ?? occurs(in: Array(haystack))
     }
 
+    /// Whether `haystack`, which is ASCII and not folded, holds the needle.
+    func occurs(inASCII haystack: UnsafeBufferPointer<UInt8>) -> Bool {
+        octets.isEmpty || occurs(in: haystack, folding: UnicodeCasemap.folded(ascii:))
+    }
+
     private func occurs(in haystack: UnsafeBufferPointer<UInt8>) -> Bool {
+        occurs(in: haystack, folding: { $0 })
+    }
+
+    @inline(__always)
+    private func occurs(in haystack: UnsafeBufferPointer<UInt8>, folding fold: (UInt8) -> UInt8) -> Bool {
         octets.withUnsafeBufferPointer { needle in
             let last = needle.count - 1
             var position = last
             while position < haystack.count {
-                let octet = haystack[position]
+                let octet = fold(haystack[position])
                 if octet == needle[last] {
                     var back = 0
-                    while back < last, haystack[position - last + back] == needle[back] { back += 1 }
+                    while back < last, fold(haystack[position - last + back]) == needle[back] { back += 1 }
                     if back == last { return true }
                 }
                 position += skips[Int(octet)]
@@ -41,25 +51,28 @@ struct TextNeedle: Sendable, Equatable {
     static func folded(_ utf8: [UInt8]) -> [UInt8] { UnicodeCasemap.folded(utf8) }
 }
 
-/// Looks for several needles in text that comes in pieces.
+/// Looks for several needles in text that comes in pieces, and may make the text's signature.
 struct TextScanner {
     private let needles: [TextNeedle]
     private(set) var found: [Bool]
+    /// Nil when none is wanted.
+    private(set) var signature: TextSignature?
     /// The end of what was seen, not folded: as long as the longest needle could begin in it, and from a
     /// character's beginning.
     private var tail: [UInt8] = []
     private let keep: Int
 
-    init(_ needles: [TextNeedle]) {
+    init(_ needles: [TextNeedle], signing: Bool = false) {
         self.needles = needles
+        signature = signing ? TextSignature() : nil
         self.found = needles.map(\.octets.isEmpty)
         // Folding makes at least one octet of a character, which has at most four; a match may begin and end within what
         // comes of one.
-        self.keep = (needles.map(\.octets.count).max() ?? 0) * 4 + 8
+        self.keep = max((needles.map(\.octets.count).max() ?? 0) * 4 + 8, 16)
     }
 
-    /// Nothing is left to find.
-    var isComplete: Bool { found.allSatisfy { $0 } }
+    /// Nothing is left to find out.
+    var isComplete: Bool { signature == nil && found.allSatisfy { $0 } }
 
     /// The next piece, UTF-8.
     mutating func consume(_ piece: some Collection<UInt8>) {
@@ -85,6 +98,7 @@ struct TextScanner {
     private mutating func search(_ text: [UInt8]) {
         guard !isComplete, !text.isEmpty else { return }
         let folded = TextNeedle.folded(text)
+        signature?.insert(folded)
         for (index, needle) in needles.enumerated() where !found[index] {
             found[index] = needle.occurs(in: folded)
         }

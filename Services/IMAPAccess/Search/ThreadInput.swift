@@ -21,6 +21,9 @@ struct ThreadInput: Sendable {
     private var identifiers: [[UInt8]: Int] = [:]
     private var subjects: [[UInt8]: Int] = [[]: 0]
 
+    /// About how much it occupies.
+    var octets: Int { 72 * messages.count + 8 * references.count + 120 * (identifiers.count + subjects.count) }
+
     var identifierCount: Int { identifiers.count }
     var subjectCount: Int { subjects.count }
 
@@ -50,6 +53,13 @@ struct ThreadInput: Sendable {
                 isReplyOrForward: isReplyOrForward,
                 identifier: identifier.map { Self.number(of: $0, in: &identifiers) },
                 references: start..<self.references.count))
+    }
+
+    /// Only these of the messages, which ascend.
+    func only(_ positions: [Int]) -> ThreadInput {
+        var part = self
+        part.messages = positions.map { messages[$0] }
+        return part
     }
 
     private static func number(of key: [UInt8], in numbers: inout [[UInt8]: Int]) -> Int {

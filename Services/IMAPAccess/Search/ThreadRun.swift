@@ -1,48 +1,93 @@
+import Contracts
 import IMAPSyntax
 import MailMessage
+import NIOCore
 
-/// One THREAD over one state of a mailbox: a search, then what threading needs of what it found, read once. By subject
-/// the ENVELOPE says it all; References is only in the header.
+/// One THREAD over one state of a mailbox: a search, then what threading needs of the headers of what it found, read once.
 struct ThreadRun: Sendable {
     let search: MailboxSearch
     let algorithm: ThreadAlgorithm
+    let orders: KeptOrders
 
     /// The threads of the messages that match. A message that is gone when it is read is left out.
     @concurrent
     func threads(_ numbering: Numbering) async throws -> MessageThreads {
         let matches = try await search.matches()
-        let columns = search.columns
-        let uids = search.numbers(of: matches, as: .uids)
-        var input = ThreadInput()
-        var indices: [Int] = []
-        if algorithm == .orderedSubject {
-            try await search.reader.items(uids: uids, { $0.envelope = true }) { item, _ in
-                guard let index = columns.index(of: item.uid) else { return }
-                indices.append(index)
-                let envelope = EnvelopeFields(Array(item.envelope)) ?? EnvelopeFields()
-                input.append(
-                    sentDate: SentDate.seconds(envelope.date, arrival: columns.dates[index]),
-                    arrival: SearchProgram.second(columns.dates[index]),
-                    subject: BaseSubject.key(of: envelope.subject ?? []).key)
-            }
-        } else {
-            try await search.reader.items(uids: uids, { $0.header = true }) { item, payload in
-                guard let index = columns.index(of: item.uid) else { return }
-                indices.append(index)
-                input.append(
-                    header: HeaderBlock(payload.first.map { Array($0.readableBytesView) } ?? []),
-                    arrival: columns.dates[index])
-            }
-        }
-        try Task.checkCancellation()
-        let numbers = search.numbers(of: indices, as: numbering)
+        let found = search.numbers(of: matches, as: .uids)
+        let (kept, members) = try await made(found)
+        let numbers = search.numbers(of: matches, as: numbering)
+        let positions = kept.rows.positions(in: found)
         var threads = MessageThreads()
-        for member in made(of: input) { threads.append(member.message.map { numbers[$0] }, depth: member.depth) }
+        for member in members {
+            threads.append(member.message.map { numbers[Int(positions[$0])] }, depth: member.depth)
+        }
         return threads
     }
 
-    private func made(of input: ThreadInput) -> [ThreadMember] {
-        switch algorithm {
+    /// The messages as they are kept, and the threads of those that were found by their rows.
+    private func made(_ found: [UInt32]) async throws -> (ThreadedMessages, [ThreadMember]) {
+        let columns = search.columns
+        let mailboxID = columns.mailbox.mailboxID
+        var kept = orders.threaded(mailboxID) ?? ThreadedMessages()
+        if kept.rows.isStale(for: columns.count) { kept = ThreadedMessages() }
+        let plan = kept.rows.plan(present: columns.uids, found: found)
+        if !plan.isKept { kept = ThreadedMessages() }
+        if !plan.reads.isEmpty {
+            var isInOrder = true
+            try await search.reader.messages(uids: plan.reads, { $0.header = true }) { message in
+                guard let index = columns.index(of: message.uid) else { return }
+                if !kept.append(message, arrival: columns.dates[index]) { isInOrder = false }
+            }
+            try Task.checkCancellation()
+            guard isInOrder else {
+                // A message was overlooked before. It is not known again until all is made anew.
+                orders.keep(ThreadedMessages(), mailboxID)
+                return try await made(found)
+            }
+        }
+        let members = kept.threads(algorithm, of: found)
+        if plan.isKept { orders.keep(kept, mailboxID) }
+        return (kept, members)
+    }
+}
+
+/// Messages of a mailbox with what threading needs of them, and the threads of all of them.
+struct ThreadedMessages: Sendable {
+    private(set) var rows = KeptRows()
+    private var input = ThreadInput()
+    /// The threads of all rows, by the algorithms that were asked for.
+    private var all: [ThreadAlgorithm: [ThreadMember]] = [:]
+
+    /// About how much they occupy.
+    var octets: Int { 128 + 4 * rows.count + input.octets + all.values.reduce(0) { $0 + 32 * $1.count } }
+
+    /// False when a later message is there already. The arrival is the internal date in microseconds.
+    mutating func append(_ message: FetchedMessage, arrival: Int64) -> Bool {
+        guard rows.append(message.uid) else { return false }
+        input.append(
+            header: HeaderBlock(message.header.map { Array($0.readableBytesView) } ?? []), arrival: arrival)
+        all = [:]
+        return true
+    }
+
+    /// The threads of those rows whose uids are among these, which ascend.
+    mutating func threads(_ algorithm: ThreadAlgorithm, of uids: [UInt32]) -> [ThreadMember] {
+        if uids.count >= rows.count, rows.missing(of: uids).count == uids.count - rows.count {
+            if let known = all[algorithm] { return known }
+            let made = algorithm.threads(input)
+            all[algorithm] = made
+            return made
+        }
+        let chosen = rows.positions(in: uids).enumerated().filter { $0.element >= 0 }.map(\.offset)
+        return algorithm.threads(input.only(chosen)).map {
+            ThreadMember(message: $0.message.map { chosen[$0] }, depth: $0.depth)
+        }
+    }
+}
+
+extension ThreadAlgorithm {
+    fileprivate func threads(_ input: ThreadInput) -> [ThreadMember] {
+        switch self {
         case .orderedSubject: SubjectThreads.make(input)
         case .references: ReferenceThreads.make(input, mergesSubjects: true)
         case .refs: ReferenceThreads.make(input, mergesSubjects: false)

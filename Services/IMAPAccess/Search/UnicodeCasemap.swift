@@ -18,7 +18,7 @@ enum UnicodeCasemap {
                 if text[position] < 0x80 {
                     var end = position + 1
                     while end < text.count, text[end] < 0x80 { end += 1 }
-                    output.append(contentsOf: text[position..<end].lazy.map { $0 &- 0x61 < 26 ? $0 & 0xDF : $0 })
+                    output.append(contentsOf: text[position..<end].lazy.map(folded(ascii:)))
                     position = end
                 } else if let (value, length) = scalar(text, at: position) {
                     if !append(value, to: &output) {
@@ -32,6 +32,10 @@ enum UnicodeCasemap {
             }
         }
     }
+
+    /// An octet of ASCII as it is compared.
+    @inline(__always)
+    static func folded(ascii octet: UInt8) -> UInt8 { octet &- 0x61 < 26 ? octet & 0xDF : octet }
 
     /// The character of more than one octet that begins at a position, and its octets; nil where none does.
     private static func scalar(_ text: UnsafeBufferPointer<UInt8>, at start: Int) -> (UInt32, Int)? {

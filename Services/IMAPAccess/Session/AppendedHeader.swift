@@ -8,6 +8,10 @@ struct AppendedHeader: Sendable {
     /// An octet beyond US-ASCII was seen in the header.
     private(set) var has8Bit = false
     private var isOver = false
+
+    /// Nothing that comes changes the answer any more.
+    var isDecided: Bool { isOver || has8Bit }
+
     /// Nothing of the line in hand but CR has come.
     private var lineIsEmpty = true
 

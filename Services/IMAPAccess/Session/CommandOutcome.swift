@@ -74,13 +74,3 @@ struct Refusal: Error, Sendable {
         if let refusal = Refusal(outcome, target: target) { throw refusal }
     }
 }
-
-/// Why a session ends.
-enum SessionEnd: Error, Sendable {
-    /// LOGOUT was answered.
-    case loggedOut
-    /// The client closed the connection or lost it.
-    case clientGone
-    /// The server says why and closes.
-    case bye(StatusResponse)
-}

@@ -37,20 +37,22 @@ actor Session {
     var upload: AppendUpload?
     /// What the client surely knows of the answers to its APPENDs.
     var knowledge: ClientKnowledge
-    private var end: ConnectionEndObserver
+    var end: ConnectionEndObserver
     /// FETCH responses are being written, in pieces.
     var isAnsweringFetch = false
+    /// By uid, of the messages that are being answered for; those that are missing are NIL.
+    var previews: [UInt32: String] = [:]
     /// What the session ends with once the command in hand is answered.
     var farewell: StatusResponse?
 
-    private var wakeup = Wakeup()
-    private var input = ByteBuffer()
-    private var readingIsPaused = false
+    var wakeup = Wakeup()
+    var input = ByteBuffer()
+    var readingIsPaused = false
     private var deadline: NIODeadline?
-    private var timer: (task: Scheduled<Void>, deadline: NIODeadline)?
-    private var handler: NIOLoopBound<SessionHandler>?
+    var timer: (task: Scheduled<Void>, deadline: NIODeadline)?
+    var handler: NIOLoopBound<SessionHandler>?
     /// From the first COMPRESS on.
-    private var layer: NIOLoopBound<CompressionHandler>?
+    var layer: NIOLoopBound<CompressionHandler>?
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { channel.eventLoop.executor.asUnownedSerialExecutor() }
 
@@ -130,7 +132,8 @@ actor Session {
             invite(ResponseText(nil, "Go on"))
         case .invalid(let failure):
             try refuse(failure)
-        case .needMore, .messageOctets, .messageEnd, .appendNext, .appendEnd, .authenticationLine, .idleEnd:
+        case .needMore, .appendPart, .messageOctets, .messageEnd, .appendNext, .appendEnd, .authenticationLine,
+            .idleEnd:
             // The parser gives these only after a call that no command in hand has made.
             throw SessionEnd.bye(StatusResponse(.bye, .serverBug, "Internal error"))
         }
@@ -318,61 +321,6 @@ actor Session {
 
     static let stopping = StatusResponse(.bye, .unavailable, "The service stops, come again")
 
-    // MARK: Output
-
-    /// Sends what was printed.
-    func flush() {
-        if printer.buffer.readableBytes > 0 { send(printer.take()) }
-        channel.flush()
-    }
-
-    /// Hands octets to the channel. How far they came matters while the client may not know of a delivery.
-    private func send(_ octets: ByteBuffer) {
-        guard knowledge.isInDoubt else { return channel.write(octets, promise: nil) }
-        end.writeBegan()
-        channel.write(octets).assumeIsolated().whenComplete { [weak self] result in
-            self?.assumeIsolated { $0.end.writeEnded(sent: (try? result.get()) != nil) }
-        }
-    }
-
-    /// Asks the client to go on (RFC 9051, 7.6). What it sends then shows that it has read all that came before, unless
-    /// it did not wait.
-    func invite(_ text: ResponseText) {
-        if !hasInput, parser.bufferedOctets == 0, compression?.hasPending != true {
-            knowledge.prompted(at: .now)
-        }
-        printer.continuation(text)
-    }
-
-    /// To be called between pieces of a long answer: sends what has gathered, and waits while the client does not read.
-    func breathe() async throws {
-        guard printer.buffer.readableBytes >= 32 * 1024 || !channel.isWritable else { return }
-        flush()
-        try await writable()
-    }
-
-    /// Octets that go out as they are, after what was printed.
-    func write(_ octets: ByteBuffer) async throws {
-        if octets.readableBytes < 8 * 1024 {
-            printer.raw(octets)
-        } else {
-            if printer.buffer.readableBytes > 0 { send(printer.take()) }
-            send(octets)
-            channel.flush()
-        }
-        try await breathe()
-    }
-
-    /// Waits until the channel takes more.
-    private func writable() async throws {
-        while !channel.isWritable {
-            let woken = await wait(for: [.writable, .gone], within: limits.writeTimeout)
-            try Task.checkGone(woken)
-            if woken.contains(.timedOut) { throw SessionEnd.clientGone }
-        }
-        if !channel.isActive { throw SessionEnd.clientGone }
-    }
-
     // MARK: Compression
 
     /// The layer of COMPRESS, once there is one.
@@ -440,48 +388,11 @@ actor Session {
         guard woken.contains(.secured) else { throw SessionEnd.clientGone }
         machine.secured()
     }
-
-    // MARK: End
-
-    /// Sends the last words and closes in order: a reset would destroy what the client has not read yet.
-    private func close() async {
-        flush()
-        if channel.isActive, !wakeup.take(.gone).contains(.gone) {
-            end.outputClosed()
-            channel.close(mode: .output, promise: nil)
-            compression?.discardInput()
-            readingIsPaused = false
-            try? channel.syncOptions?.setOption(.autoRead, value: true)
-            var woken: Wakeups = []
-            let patience = ContinuousClock.now + .seconds(2)
-            while woken.isDisjoint(with: [.ended, .gone, .timedOut]), ContinuousClock.now < patience {
-                input.clear()
-                woken = await wait(for: [.input, .ended, .gone], within: .seconds(2))
-            }
-        }
-        try? await channel.close().get()
-        timer?.task.cancel()
-        timer = nil
-        handler = nil
-        layer = nil
-        input = ByteBuffer()
-    }
 }
 
 extension Task where Success == Never, Failure == Never {
     /// Throws when the connection is gone.
-    fileprivate static func checkGone(_ woken: Wakeups) throws {
+    static func checkGone(_ woken: Wakeups) throws {
         if woken.contains(.gone) { throw SessionEnd.clientGone }
-    }
-}
-
-extension SessionEnd {
-    /// For the log.
-    var reason: String {
-        switch self {
-        case .loggedOut: "logout"
-        case .clientGone: "client gone"
-        case .bye(let status): status.text.text
-        }
     }
 }

@@ -49,6 +49,8 @@ struct SessionMachine: Sendable {
     private(set) var tellsModificationSequences = false
     /// RFC 7162, 3.2.3: the client enabled QRESYNC, so that VANISHED tells it what EXPUNGE told.
     private(set) var tellsVanished = false
+    /// RFC 9586: no message has a number any more, in no command and no response.
+    private(set) var isUIDOnly = false
     /// The client has said ENABLE UTF8=ACCEPT (RFC 6855, 3), which is more than what IMAP4rev2 means by UTF-8.
     private(set) var acceptsUTF8 = false
     /// COMPRESS is active.
@@ -87,6 +89,7 @@ struct SessionMachine: Sendable {
     // MARK: What the client does
 
     mutating func commandArrived(_ command: Command) -> Admission {
+        if isUIDOnly, command.namesSequenceNumbers { return .refuse(Self.uidRequired) }
         if let refusal = refusal(of: command) { return .refuse(refusal) }
         badCommands = 0
         waiting = .completion(of: command.name)
@@ -95,6 +98,7 @@ struct SessionMachine: Sendable {
 
     mutating func appendArrived(_ command: AppendCommand) -> Admission {
         guard identity != nil else { return .refuse(StatusResponse(.bad, nil, "Log in first")) }
+        if isUIDOnly, command.replaced?.numbering == .sequenceNumbers { return .refuse(Self.uidRequired) }
         // RFC 8508, 3.5.
         if command.replaced != nil {
             guard case .selected = phase else { return .refuse(StatusResponse(.bad, nil, "Select a mailbox first")) }
@@ -103,6 +107,9 @@ struct SessionMachine: Sendable {
         waiting = .literal(of: command.name)
         return .run
     }
+
+    private static let uidRequired = StatusResponse(
+        .bad, .uidRequired, "Message numbers are not allowed once UIDONLY is enabled")
 
     /// A command that is none, or that has no place here.
     mutating func badCommandArrived() -> Consequence {
@@ -169,6 +176,7 @@ struct SessionMachine: Sendable {
     }
 
     mutating func vanishedEnabled() { tellsVanished = true }
+    mutating func uidOnlyEnabled() { isUIDOnly = true }
     mutating func enabledUTF8Accept() {
         utf8IsEnabled = true
         acceptsUTF8 = true
@@ -220,9 +228,11 @@ struct SessionMachine: Sendable {
             return identity == nil ? StatusResponse(.bad, nil, "Nobody is logged in") : nil
         case .enable, .select, .examine, .create, .delete, .rename, .subscribe, .unsubscribe, .list, .lsub,
             .namespace, .status, .idle, .notify, .getQuota, .getQuotaRoot, .setQuota, .getMetadata,
-            .setMetadata, .setACL, .deleteACL, .getACL, .listRights, .myRights:
+            .setMetadata, .setACL, .deleteACL, .getACL, .listRights, .myRights, .eSearch, .resetKey,
+            .generateURLAuthorization, .urlFetch:
             return identity == nil ? StatusResponse(.bad, nil, "Log in first") : nil
-        case .check, .close, .unselect, .expunge, .uidExpunge, .search, .sort, .thread, .fetch, .store, .copy, .move:
+        case .check, .close, .unselect, .expunge, .uidExpunge, .cancelUpdate, .search, .sort, .thread, .uidBatches,
+            .fetch, .store, .copy, .move:
             switch phase {
             case .selected: return nil
             case .authenticated: return StatusResponse(.bad, nil, "Select a mailbox first")

@@ -11,6 +11,9 @@ struct SessionServices: Sendable {
     let acceptance: any Acceptance
     let settlements: SettlementSender
     let mailboxes: MailboxRegistry
+    let messages: MessageCache
+    let orders: KeptOrders
+    let previews: PreviewCache
     let mechanisms: MechanismCatalogue
     let limits: Limits
     let tls: TLSContext?
@@ -18,23 +21,29 @@ struct SessionServices: Sendable {
     let version: String
     /// RFC 8437, 8 wants it to be possible that there is no such command.
     let offersUnauthenticate: Bool
+    /// The accounts of message submission servers, in lower case (RFC 4467, 3: `submit+`).
+    let submitters: Set<String>
 
     init(
         store: any MailStore, sasl: any Sasl, acceptance: any Acceptance, events: EventSubscriber?, limits: Limits,
         tls: TLSContext?, logger: Logger, version: String, settlements: SettlementSender,
-        offersUnauthenticate: Bool = true
+        offersUnauthenticate: Bool = true, submitters: Set<String> = []
     ) {
         self.store = store
         self.sasl = sasl
         self.acceptance = acceptance
         self.settlements = settlements
         self.offersUnauthenticate = offersUnauthenticate
+        self.submitters = submitters
         self.limits = limits
         self.tls = tls
         self.logger = logger
         self.version = version
         self.mailboxes = MailboxRegistry(
             store: store, timeout: limits.peerTimeout, events: events, restingLimit: limits.restingMessages)
+        self.messages = MessageCache(octets: limits.cachedOctets)
+        self.orders = KeptOrders(octets: limits.cachedOctets)
+        self.previews = PreviewCache(limit: limits.previews)
         self.mechanisms = MechanismCatalogue(sasl: sasl)
     }
 }

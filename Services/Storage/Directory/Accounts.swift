@@ -38,6 +38,8 @@ extension DirectoryService {
         Statement("DELETE FROM mail.expunged WHERE account_id = $1"),
         Statement("DELETE FROM mail.subscriptions WHERE account_id = $1"),
         Statement("DELETE FROM mail.metadata WHERE account_id = $1"),
+        Statement("DELETE FROM mail.text_segments WHERE account_id = $1"),
+        Statement("DELETE FROM mail.url_keys WHERE account_id = $1"),
         Statement("DELETE FROM mail.mailboxes WHERE account_id = $1"),
         Statement("DELETE FROM mail.receipts WHERE account_id = $1"),
         Statement("DELETE FROM mail.call_receipts WHERE account_id = $1"),

@@ -4,78 +4,32 @@ import Messaging
 import NIOCore
 
 extension MailStoreService {
-    /// Most messages and, beyond the first message, most octets of header that are in memory for one reader.
-    private static let pageCount = 256
-    private static let rowPageCount = 1024
-    private static let pageHeaderOctets = 4 * 1024 * 1024
     /// Octets of one item of a stream of octets.
     private static let octetsPortion = 256 * 1024
 
-    private static let page = Statement(
-        """
-        SELECT uid, envelope, body_structure, body_summary, mime_index, prefix_octets::bigint, header_octets::bigint, size,
-            header, content_id, saved_at
-        FROM (
-            SELECT m.uid, m.size, m.content_id, m.saved_at, c.prefix_octets, c.header_octets,
-                CASE WHEN $5 THEN c.envelope END AS envelope,
-                CASE WHEN $6 THEN c.body_structure END AS body_structure,
-                CASE WHEN $7 THEN c.body_summary END AS body_summary,
-                CASE WHEN $8 THEN c.mime_index END AS mime_index,
-                CASE WHEN $9 THEN c.header END AS header,
-                sum(CASE WHEN $9 THEN c.prefix_octets + c.header_octets ELSE 0 END) OVER (ORDER BY m.uid) AS running
-            FROM (
-                SELECT m.uid, m.size, m.content_id, m.saved_at
-                FROM unnest($3::bigint[], $4::bigint[]) AS r (first_uid, last_uid)
-                CROSS JOIN LATERAL (
-                    SELECT uid, size, content_id, saved_at FROM mail.messages
-                    WHERE account_id = $1 AND mailbox_id = $2 AND uid BETWEEN r.first_uid AND r.last_uid
-                    ORDER BY uid LIMIT \(pageCount)
-                ) m
-                ORDER BY m.uid LIMIT \(pageCount)
-            ) m
-            JOIN mail.contents c ON c.content_id = m.content_id
-        ) AS page
-        WHERE running - CASE WHEN $9 THEN prefix_octets + header_octets ELSE 0 END < \(pageHeaderOctets)
-        ORDER BY uid
-        """)
-    /// What `page` tells, without a look at the contents.
-    private static let rowPage = Statement(
-        """
-        SELECT m.uid, NULL::bytea, NULL::bytea, NULL::bytea, NULL::bytea, 0::bigint, 0::bigint, m.size, NULL::bytea,
-            m.content_id, m.saved_at
-        FROM unnest($3::bigint[], $4::bigint[]) AS r (first_uid, last_uid)
-        CROSS JOIN LATERAL (
-            SELECT uid, size, content_id, saved_at FROM mail.messages
-            WHERE account_id = $1 AND mailbox_id = $2 AND uid BETWEEN r.first_uid AND r.last_uid
-            ORDER BY uid LIMIT \(rowPageCount)
-        ) m
-        ORDER BY m.uid LIMIT \(rowPageCount)
-        """)
+    /// Messages of the first page, so that the reader has something to do while the next is read.
+    private static let firstPageCount = 64
 
-    func fetch(_ request: FetchRequest, _ context: CallContext) async throws -> ReplyStream<FetchItem> {
+    func fetch(_ request: FetchRequest, _ context: CallContext) async throws -> ReplyStream<FetchPage> {
         let pool = pool
         return ReplyStream(writing: { writer in
             try await answering {
+                let pages = FetchPages(request)
                 var rest = UIDRanges(pairs: request.uids)
+                var most = request.rowOnly ? FetchPages.rowCount : Self.firstPageCount
                 while !rest.isEmpty {
-                    let (ranges, others) = rest.split(
-                        at: request.rowOnly ? rest.count(within: Int64(Self.rowPageCount)) : Self.pageCount)
-                    let page =
-                        request.rowOnly
-                        ? Self.rowPage(request.accountID, request.mailboxID, ranges.firsts, ranges.lasts)
-                        : Self.page(
-                            request.accountID, request.mailboxID, ranges.firsts, ranges.lasts, request.envelope,
-                            request.bodyStructure, request.body, request.mimeIndex, request.header)
-                    let rows = try await pool.run(page, deadline: context.deadline)
-                    guard let last = rows.last else {
+                    let (ranges, others) = rest.split(at: rest.count(within: Int64(most)))
+                    let rows = try await pool.run(pages.command(ranges, most: most), deadline: context.deadline)
+                    guard let row = rows.first else { return }
+                    let (page, payload) = try pages.decode(row)
+                    guard let last = page.uids.last else {
                         rest = others
                         continue
                     }
-                    rest = ranges.after(try last.decode(0, as: Int64.self)).followed(by: others)
-                    for row in rows {
-                        let (item, header) = try FetchItem.decode(row)
-                        try await writer.send(item, payload: request.header && !request.rowOnly ? [header] : [])
-                    }
+                    rest = ranges.after(Int64(last)).followed(by: others)
+                    try await writer.send(page, payload: payload)
+                    // Where messages are large, rows that would not fit are not looked for.
+                    if !request.rowOnly { most = min(max(2 * page.uids.count, 8), FetchPages.count) }
                 }
             }
         })
@@ -142,26 +96,5 @@ extension MailStoreService {
                 }
             }
         })
-    }
-}
-
-extension FetchItem {
-    /// The item and the header block of a row of `MailStoreService.page` or `rowPage`.
-    static func decode(_ row: Row) throws(DatabaseError) -> (FetchItem, ByteBuffer) {
-        let columns = try row.decode(
-            Int64.self, ByteBuffer?.self, ByteBuffer?.self, ByteBuffer?.self, ByteBuffer?.self, Int64.self, Int64.self,
-            Int64.self, ByteBuffer?.self, Int64.self, Timestamp?.self)
-        var item = FetchItem()
-        item.uid = UInt32(clamping: columns.0)
-        if let octets = columns.1 { item.envelope = .init(octets.readableBytesView) }
-        if let octets = columns.2 { item.bodyStructure = .init(octets.readableBytesView) }
-        if let octets = columns.3 { item.body = .init(octets.readableBytesView) }
-        if let octets = columns.4 { item.mimeIndex = .init(octets.readableBytesView) }
-        item.prefixOctets = columns.5
-        item.headerOctets = columns.6
-        item.octets = columns.7
-        item.contentID = columns.9
-        item.savedAt = columns.10?.microseconds ?? 0
-        return (item, columns.8 ?? ByteBuffer())
     }
 }

@@ -32,6 +32,8 @@ struct MailStoreService: MailStore {
         var hierarchy = false
         /// Entries of annotations.
         var annotations: [String] = []
+        /// Nothing but the key of URLs.
+        var urlKey = false
     }
 
     /// Runs a change of mailboxes: once for each key, with the account locked, announced after the commit. Conflicts
@@ -75,6 +77,7 @@ struct MailStoreService: MailStore {
                 MailboxKey(accountID: accountID, mailboxID: change.mailboxID), modseq: change.modseq,
                 hierarchy: change.hierarchy)
             news.annotations = change.annotations
+            news.urlKey = change.urlKey
             announce(news)
         }
         return reply

@@ -82,7 +82,7 @@ enum MailboxHierarchy {
             let mailboxID = hollow.mailboxID
             try connection.run([
                 remove(accountID, mailboxID), forgetExpunged(accountID, mailboxID),
-                MetadataRows.forget(accountID, mailboxID),
+                MetadataRows.forget(accountID, mailboxID), MailStoreService.forgetTexts(accountID, mailboxID),
             ])
         }
         try connection.run(add(accountID, name, true, specialUse))
@@ -102,7 +102,8 @@ enum MailboxHierarchy {
         let mailboxID = mailbox.mailboxID
         try connection.run([
             lock(accountID, mailboxID), removeMessages(accountID, mailboxID), forgetExpunged(accountID, mailboxID),
-            MetadataRows.forget(accountID, mailboxID),
+            MetadataRows.forget(accountID, mailboxID), URLKeyRows.forget(accountID, mailboxID),
+            MailStoreService.forgetTexts(accountID, mailboxID),
             keepsName ? hollow(accountID, mailboxID) : remove(accountID, mailboxID),
         ])
     }

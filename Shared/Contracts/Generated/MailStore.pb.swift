@@ -139,6 +139,62 @@ public nonisolated enum MailboxOutcome: SwiftProtobuf.Enum, Swift.CaseIterable {
 
 }
 
+public nonisolated enum FetchColumnKind: SwiftProtobuf.Enum, Swift.CaseIterable {
+  public typealias RawValue = Int
+  case unspecified // = 0
+  case envelope // = 1
+  case bodyStructure // = 2
+  case body // = 3
+  case mimeIndex // = 4
+  case header // = 5
+
+  /// Empty for a message that is larger than was asked for.
+  case whole // = 6
+  case UNRECOGNIZED(Int)
+
+  public init() {
+    self = .unspecified
+  }
+
+  public init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .envelope
+    case 2: self = .bodyStructure
+    case 3: self = .body
+    case 4: self = .mimeIndex
+    case 5: self = .header
+    case 6: self = .whole
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  public var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .envelope: return 1
+    case .bodyStructure: return 2
+    case .body: return 3
+    case .mimeIndex: return 4
+    case .header: return 5
+    case .whole: return 6
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  public static let allCases: [FetchColumnKind] = [
+    .unspecified,
+    .envelope,
+    .bodyStructure,
+    .body,
+    .mimeIndex,
+    .header,
+    .whole,
+  ]
+
+}
+
 public nonisolated enum FlagOperation: SwiftProtobuf.Enum, Swift.CaseIterable {
   public typealias RawValue = Int
   case unspecified // = 0
@@ -496,45 +552,60 @@ public nonisolated struct FetchRequest: Sendable {
 
   public var mimeIndex: Bool = false
 
-  /// The header block as payload frame 0.
+  /// The header block with our own trace fields before it.
   public var header: Bool = false
 
-  /// Nothing of the content itself: the items hold uid, octets, content_id and saved_at, and cost the least.
+  /// Nothing of the content itself: uid, octets, content_id and saved_at only, which cost the least.
   public var rowOnly: Bool = false
+
+  /// Whole messages, of those that have no more than so many octets; 0 for none.
+  public var wholeOctets: Int64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 }
 
-public nonisolated struct FetchItem: Sendable {
+/// Some messages in ascending uid order: each list has an entry for each of them. What was asked for of their contents
+/// is payload: a frame for each column, in which the messages' entries follow one another.
+public nonisolated struct FetchPage: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var uid: UInt32 = 0
+  public var uids: [UInt32] = []
 
-  public var envelope: Data = Data()
-
-  public var bodyStructure: Data = Data()
-
-  public var body: Data = Data()
-
-  public var mimeIndex: Data = Data()
-
-  /// Octets of Martlet's own trace fields before the message as received: index offsets plus this
+  /// Octets of Martlet's own trace fields before the message as received: offsets of the MIME index plus this
   /// are offsets in the stored message.
-  public var prefixOctets: Int64 = 0
+  public var prefixOctets: [Int64] = []
 
-  public var headerOctets: Int64 = 0
+  public var headerOctets: [Int64] = []
 
-  public var octets: Int64 = 0
+  public var octets: [Int64] = []
 
   /// The same for all messages that say the same; never changes, and is no other message's later (RFC 8474, 5.1).
-  public var contentID: Int64 = 0
+  public var contentIds: [Int64] = []
 
   /// When it was saved in this mailbox, microseconds since 1970-01-01 UTC; 0 when that was before it was kept.
-  public var savedAt: Int64 = 0
+  public var savedAt: [Int64] = []
+
+  public var columns: [FetchColumn] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// What a payload frame holds.
+public nonisolated struct FetchColumn: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var kind: FetchColumnKind = .unspecified
+
+  /// Octets of each message's entry.
+  public var lengths: [UInt32] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -867,6 +938,66 @@ public nonisolated struct MailboxChanged: Sendable {
   /// Entries whose annotations changed (RFC 5464); those of the account itself when mailbox_id is 0.
   public var annotations: [String] = []
 
+  /// URLs are authorized with another key now (RFC 4467), in all mailboxes when mailbox_id is 0; nothing else has changed.
+  public var urlKey: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// What the index of texts says of a mailbox's messages, segment by segment.
+public nonisolated struct TextIndexRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var accountID: Int64 = 0
+
+  public var mailboxID: Int64 = 0
+
+  /// Which rows of each segment's signatures.
+  public var rows: [UInt32] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Payload: the uids of the segments' messages, four octets each, little endian; and the rows, segment by segment in the
+/// order in which they were asked for.
+public nonisolated struct TextIndexPage: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var segments: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Payload: the uids of the messages, ascending, and their signatures, row by row.
+public nonisolated struct AddTextSegmentRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var accountID: Int64 = 0
+
+  public var mailboxID: Int64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct AddTextSegmentReply: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -880,6 +1011,10 @@ nonisolated extension SystemFlag: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension MailboxOutcome: SwiftProtobuf._ProtoNameProviding {
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0MAILBOX_OUTCOME_UNSPECIFIED\0\u{1}MAILBOX_OUTCOME_DONE\0\u{1}MAILBOX_OUTCOME_NO_SUCH_MAILBOX\0\u{1}MAILBOX_OUTCOME_ALREADY_EXISTS\0\u{1}MAILBOX_OUTCOME_NOT_PERMITTED\0\u{1}MAILBOX_OUTCOME_HAS_CHILDREN\0\u{1}MAILBOX_OUTCOME_OVER_QUOTA\0\u{1}MAILBOX_OUTCOME_BEYOND_LIMIT\0")
+}
+
+nonisolated extension FetchColumnKind: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0FETCH_COLUMN_KIND_UNSPECIFIED\0\u{1}FETCH_COLUMN_KIND_ENVELOPE\0\u{1}FETCH_COLUMN_KIND_BODY_STRUCTURE\0\u{1}FETCH_COLUMN_KIND_BODY\0\u{1}FETCH_COLUMN_KIND_MIME_INDEX\0\u{1}FETCH_COLUMN_KIND_HEADER\0\u{1}FETCH_COLUMN_KIND_WHOLE\0")
 }
 
 nonisolated extension FlagOperation: SwiftProtobuf._ProtoNameProviding {
@@ -1414,7 +1549,7 @@ nonisolated extension ViewItem: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
 
 nonisolated extension FetchRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "FetchRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_id\0\u{1}uids\0\u{1}envelope\0\u{3}body_structure\0\u{1}body\0\u{3}mime_index\0\u{1}header\0\u{3}row_only\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_id\0\u{1}uids\0\u{1}envelope\0\u{3}body_structure\0\u{1}body\0\u{3}mime_index\0\u{1}header\0\u{3}row_only\0\u{3}whole_octets\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1431,6 +1566,7 @@ nonisolated extension FetchRequest: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 7: try { try decoder.decodeSingularBoolField(value: &self.mimeIndex) }()
       case 8: try { try decoder.decodeSingularBoolField(value: &self.header) }()
       case 9: try { try decoder.decodeSingularBoolField(value: &self.rowOnly) }()
+      case 10: try { try decoder.decodeSingularInt64Field(value: &self.wholeOctets) }()
       default: break
       }
     }
@@ -1464,6 +1600,9 @@ nonisolated extension FetchRequest: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if self.rowOnly != false {
       try visitor.visitSingularBoolField(value: self.rowOnly, fieldNumber: 9)
     }
+    if self.wholeOctets != 0 {
+      try visitor.visitSingularInt64Field(value: self.wholeOctets, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1477,14 +1616,15 @@ nonisolated extension FetchRequest: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs.mimeIndex != rhs.mimeIndex {return false}
     if lhs.header != rhs.header {return false}
     if lhs.rowOnly != rhs.rowOnly {return false}
+    if lhs.wholeOctets != rhs.wholeOctets {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
 }
 
-nonisolated extension FetchItem: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = "FetchItem"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}uid\0\u{1}envelope\0\u{3}body_structure\0\u{1}body\0\u{3}mime_index\0\u{3}prefix_octets\0\u{3}header_octets\0\u{1}octets\0\u{3}content_id\0\u{3}saved_at\0")
+nonisolated extension FetchPage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "FetchPage"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}uids\0\u{3}prefix_octets\0\u{3}header_octets\0\u{1}octets\0\u{3}content_ids\0\u{3}saved_at\0\u{1}columns\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1492,66 +1632,86 @@ nonisolated extension FetchItem: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.uid) }()
-      case 2: try { try decoder.decodeSingularBytesField(value: &self.envelope) }()
-      case 3: try { try decoder.decodeSingularBytesField(value: &self.bodyStructure) }()
-      case 4: try { try decoder.decodeSingularBytesField(value: &self.body) }()
-      case 5: try { try decoder.decodeSingularBytesField(value: &self.mimeIndex) }()
-      case 6: try { try decoder.decodeSingularInt64Field(value: &self.prefixOctets) }()
-      case 7: try { try decoder.decodeSingularInt64Field(value: &self.headerOctets) }()
-      case 8: try { try decoder.decodeSingularInt64Field(value: &self.octets) }()
-      case 9: try { try decoder.decodeSingularInt64Field(value: &self.contentID) }()
-      case 10: try { try decoder.decodeSingularInt64Field(value: &self.savedAt) }()
+      case 1: try { try decoder.decodeRepeatedUInt32Field(value: &self.uids) }()
+      case 2: try { try decoder.decodeRepeatedInt64Field(value: &self.prefixOctets) }()
+      case 3: try { try decoder.decodeRepeatedInt64Field(value: &self.headerOctets) }()
+      case 4: try { try decoder.decodeRepeatedInt64Field(value: &self.octets) }()
+      case 5: try { try decoder.decodeRepeatedInt64Field(value: &self.contentIds) }()
+      case 6: try { try decoder.decodeRepeatedInt64Field(value: &self.savedAt) }()
+      case 7: try { try decoder.decodeRepeatedMessageField(value: &self.columns) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.uid != 0 {
-      try visitor.visitSingularUInt32Field(value: self.uid, fieldNumber: 1)
+    if !self.uids.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.uids, fieldNumber: 1)
     }
-    if !self.envelope.isEmpty {
-      try visitor.visitSingularBytesField(value: self.envelope, fieldNumber: 2)
+    if !self.prefixOctets.isEmpty {
+      try visitor.visitPackedInt64Field(value: self.prefixOctets, fieldNumber: 2)
     }
-    if !self.bodyStructure.isEmpty {
-      try visitor.visitSingularBytesField(value: self.bodyStructure, fieldNumber: 3)
+    if !self.headerOctets.isEmpty {
+      try visitor.visitPackedInt64Field(value: self.headerOctets, fieldNumber: 3)
     }
-    if !self.body.isEmpty {
-      try visitor.visitSingularBytesField(value: self.body, fieldNumber: 4)
+    if !self.octets.isEmpty {
+      try visitor.visitPackedInt64Field(value: self.octets, fieldNumber: 4)
     }
-    if !self.mimeIndex.isEmpty {
-      try visitor.visitSingularBytesField(value: self.mimeIndex, fieldNumber: 5)
+    if !self.contentIds.isEmpty {
+      try visitor.visitPackedInt64Field(value: self.contentIds, fieldNumber: 5)
     }
-    if self.prefixOctets != 0 {
-      try visitor.visitSingularInt64Field(value: self.prefixOctets, fieldNumber: 6)
+    if !self.savedAt.isEmpty {
+      try visitor.visitPackedInt64Field(value: self.savedAt, fieldNumber: 6)
     }
-    if self.headerOctets != 0 {
-      try visitor.visitSingularInt64Field(value: self.headerOctets, fieldNumber: 7)
-    }
-    if self.octets != 0 {
-      try visitor.visitSingularInt64Field(value: self.octets, fieldNumber: 8)
-    }
-    if self.contentID != 0 {
-      try visitor.visitSingularInt64Field(value: self.contentID, fieldNumber: 9)
-    }
-    if self.savedAt != 0 {
-      try visitor.visitSingularInt64Field(value: self.savedAt, fieldNumber: 10)
+    if !self.columns.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.columns, fieldNumber: 7)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: FetchItem, rhs: FetchItem) -> Bool {
-    if lhs.uid != rhs.uid {return false}
-    if lhs.envelope != rhs.envelope {return false}
-    if lhs.bodyStructure != rhs.bodyStructure {return false}
-    if lhs.body != rhs.body {return false}
-    if lhs.mimeIndex != rhs.mimeIndex {return false}
+  public static func ==(lhs: FetchPage, rhs: FetchPage) -> Bool {
+    if lhs.uids != rhs.uids {return false}
     if lhs.prefixOctets != rhs.prefixOctets {return false}
     if lhs.headerOctets != rhs.headerOctets {return false}
     if lhs.octets != rhs.octets {return false}
-    if lhs.contentID != rhs.contentID {return false}
+    if lhs.contentIds != rhs.contentIds {return false}
     if lhs.savedAt != rhs.savedAt {return false}
+    if lhs.columns != rhs.columns {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension FetchColumn: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "FetchColumn"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}lengths\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.kind) }()
+      case 2: try { try decoder.decodeRepeatedUInt32Field(value: &self.lengths) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.kind != .unspecified {
+      try visitor.visitSingularEnumField(value: self.kind, fieldNumber: 1)
+    }
+    if !self.lengths.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.lengths, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: FetchColumn, rhs: FetchColumn) -> Bool {
+    if lhs.kind != rhs.kind {return false}
+    if lhs.lengths != rhs.lengths {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2263,7 +2423,7 @@ nonisolated extension SetMetadataReply: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension MailboxChanged: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "MailboxChanged"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_id\0\u{3}highest_modseq\0\u{1}hierarchy\0\u{1}annotations\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_id\0\u{3}highest_modseq\0\u{1}hierarchy\0\u{1}annotations\0\u{3}url_key\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2276,6 +2436,7 @@ nonisolated extension MailboxChanged: SwiftProtobuf.Message, SwiftProtobuf._Mess
       case 3: try { try decoder.decodeSingularUInt64Field(value: &self.highestModseq) }()
       case 4: try { try decoder.decodeSingularBoolField(value: &self.hierarchy) }()
       case 5: try { try decoder.decodeRepeatedStringField(value: &self.annotations) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.urlKey) }()
       default: break
       }
     }
@@ -2297,6 +2458,9 @@ nonisolated extension MailboxChanged: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if !self.annotations.isEmpty {
       try visitor.visitRepeatedStringField(value: self.annotations, fieldNumber: 5)
     }
+    if self.urlKey != false {
+      try visitor.visitSingularBoolField(value: self.urlKey, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2306,6 +2470,131 @@ nonisolated extension MailboxChanged: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if lhs.highestModseq != rhs.highestModseq {return false}
     if lhs.hierarchy != rhs.hierarchy {return false}
     if lhs.annotations != rhs.annotations {return false}
+    if lhs.urlKey != rhs.urlKey {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension TextIndexRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "TextIndexRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_id\0\u{1}rows\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.accountID) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.mailboxID) }()
+      case 3: try { try decoder.decodeRepeatedUInt32Field(value: &self.rows) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.accountID != 0 {
+      try visitor.visitSingularInt64Field(value: self.accountID, fieldNumber: 1)
+    }
+    if self.mailboxID != 0 {
+      try visitor.visitSingularInt64Field(value: self.mailboxID, fieldNumber: 2)
+    }
+    if !self.rows.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.rows, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: TextIndexRequest, rhs: TextIndexRequest) -> Bool {
+    if lhs.accountID != rhs.accountID {return false}
+    if lhs.mailboxID != rhs.mailboxID {return false}
+    if lhs.rows != rhs.rows {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension TextIndexPage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "TextIndexPage"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}segments\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.segments) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.segments != 0 {
+      try visitor.visitSingularUInt32Field(value: self.segments, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: TextIndexPage, rhs: TextIndexPage) -> Bool {
+    if lhs.segments != rhs.segments {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension AddTextSegmentRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "AddTextSegmentRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_id\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.accountID) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.mailboxID) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.accountID != 0 {
+      try visitor.visitSingularInt64Field(value: self.accountID, fieldNumber: 1)
+    }
+    if self.mailboxID != 0 {
+      try visitor.visitSingularInt64Field(value: self.mailboxID, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: AddTextSegmentRequest, rhs: AddTextSegmentRequest) -> Bool {
+    if lhs.accountID != rhs.accountID {return false}
+    if lhs.mailboxID != rhs.mailboxID {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension AddTextSegmentReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "AddTextSegmentReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: AddTextSegmentReply, rhs: AddTextSegmentReply) -> Bool {
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

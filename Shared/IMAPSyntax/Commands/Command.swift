@@ -69,6 +69,14 @@ public enum Command: Hashable, Sendable {
     case listRights(ACLSubject)
     /// RFC 4314, 3.5
     case myRights(MailboxName)
+    case resetKey(ResetKeyCommand)
+    /// GENURLAUTH (RFC 4467, 7); never empty.
+    case generateURLAuthorization([URLAuthorizationRequest])
+    /// URLs as the client wrote them (RFC 4467, 7); never empty.
+    case urlFetch([String])
+
+    /// RFC 7377, 2
+    case eSearch(ESearchCommand)
 
     // Selected (RFC 9051, 6.4).
     /// IMAP4rev1 only (RFC 3501, 6.4.1).
@@ -78,9 +86,13 @@ public enum Command: Hashable, Sendable {
     case expunge
     /// UID EXPUNGE (RFC 4315, 2.1).
     case uidExpunge(MessageSet)
+    /// CANCELUPDATE with the tags of searches (RFC 5267, 4.3.5).
+    case cancelUpdate([String])
     case search(SearchCommand)
     case sort(SortCommand)
     case thread(ThreadCommand)
+    /// RFC 10022, 3.1
+    case uidBatches(UIDBatchesCommand)
     case fetch(FetchCommand)
     case store(StoreCommand)
     case copy(CopyCommand)
@@ -122,14 +134,20 @@ public enum Command: Hashable, Sendable {
         case .getACL: "GETACL"
         case .listRights: "LISTRIGHTS"
         case .myRights: "MYRIGHTS"
+        case .eSearch: "ESEARCH"
+        case .resetKey: "RESETKEY"
+        case .generateURLAuthorization: "GENURLAUTH"
+        case .urlFetch: "URLFETCH"
         case .check: "CHECK"
         case .close: "CLOSE"
         case .unselect: "UNSELECT"
         case .expunge: "EXPUNGE"
         case .uidExpunge: "UID EXPUNGE"
+        case .cancelUpdate: "CANCELUPDATE"
         case .search(let arguments): arguments.numbering == .uids ? "UID SEARCH" : "SEARCH"
         case .sort(let arguments): arguments.numbering == .uids ? "UID SORT" : "SORT"
         case .thread(let arguments): arguments.numbering == .uids ? "UID THREAD" : "THREAD"
+        case .uidBatches: "UIDBATCHES"
         case .fetch(let arguments): arguments.numbering == .uids ? "UID FETCH" : "FETCH"
         case .store(let arguments): arguments.numbering == .uids ? "UID STORE" : "STORE"
         case .copy(let arguments): arguments.numbering == .uids ? "UID COPY" : "COPY"

@@ -48,6 +48,13 @@ enum CommandGrammar {
         "GETACL": { cursor throws(SyntaxError) in .getACL(try mailbox(&cursor)) },
         "LISTRIGHTS": { cursor throws(SyntaxError) in .listRights(try ACLSubject.parse(&cursor)) },
         "MYRIGHTS": { cursor throws(SyntaxError) in .myRights(try mailbox(&cursor)) },
+        "ESEARCH": { cursor throws(SyntaxError) in .eSearch(try ESearchCommand.parse(&cursor)) },
+        "CANCELUPDATE": { cursor throws(SyntaxError) in .cancelUpdate(try cursor.cancelledTags()) },
+        "RESETKEY": { cursor throws(SyntaxError) in .resetKey(try ResetKeyCommand.parse(&cursor)) },
+        "GENURLAUTH": { cursor throws(SyntaxError) in
+            .generateURLAuthorization(try URLAuthorizationRequest.parseAll(&cursor))
+        },
+        "URLFETCH": { cursor throws(SyntaxError) in .urlFetch(try cursor.urls()) },
         "CHECK": { _ throws(SyntaxError) in .check },
         "CLOSE": { _ throws(SyntaxError) in .close },
         "UNSELECT": { _ throws(SyntaxError) in .unselect },
@@ -55,6 +62,7 @@ enum CommandGrammar {
         "SEARCH": { cursor throws(SyntaxError) in .search(try SearchCommand.parse(&cursor, .sequenceNumbers)) },
         "SORT": { cursor throws(SyntaxError) in .sort(try SortCommand.parse(&cursor, .sequenceNumbers)) },
         "THREAD": { cursor throws(SyntaxError) in .thread(try ThreadCommand.parse(&cursor, .sequenceNumbers)) },
+        "UIDBATCHES": { cursor throws(SyntaxError) in .uidBatches(try UIDBatchesCommand.parse(&cursor)) },
         "FETCH": { cursor throws(SyntaxError) in .fetch(try FetchCommand.parse(&cursor, .sequenceNumbers)) },
         "STORE": { cursor throws(SyntaxError) in .store(try StoreCommand.parse(&cursor, .sequenceNumbers)) },
         "COPY": { cursor throws(SyntaxError) in .copy(try CopyCommand.parse(&cursor, .sequenceNumbers)) },
@@ -179,12 +187,22 @@ extension Command {
         case .setMetadata(let arguments): arguments.write(to: &writer)
         case .setACL(let arguments): arguments.write(to: &writer)
         case .deleteACL(let subject), .listRights(let subject): subject.write(to: &writer)
+        case .eSearch(let arguments): arguments.write(to: &writer)
+        case .cancelUpdate(let tags): writer.cancelledTags(tags)
+        case .resetKey(let arguments): arguments.write(to: &writer)
+        case .generateURLAuthorization(let requests): for request in requests { request.write(to: &writer) }
+        case .urlFetch(let urls):
+            for url in urls {
+                writer.space()
+                writer.astring(url)
+            }
         case .uidExpunge(let messages):
             writer.space()
             writer.messageSet(messages)
         case .search(let arguments): arguments.write(to: &writer)
         case .sort(let arguments): arguments.write(to: &writer)
         case .thread(let arguments): arguments.write(to: &writer)
+        case .uidBatches(let arguments): arguments.write(to: &writer)
         case .fetch(let arguments): arguments.write(to: &writer)
         case .store(let arguments): arguments.write(to: &writer)
         case .copy(let arguments), .move(let arguments): arguments.write(to: &writer)

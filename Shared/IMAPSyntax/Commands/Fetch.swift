@@ -27,7 +27,7 @@ public struct FetchCommand: Hashable, Sendable {
     }
 }
 
-/// One thing to fetch (RFC 9051, 6.4.5; RFC 3501, 6.4.5; RFC 3516, 4; RFC 8474, 5.3; RFC 8514, 4.2).
+/// One thing to fetch (RFC 9051, 6.4.5; RFC 3501, 6.4.5; RFC 3516, 4; RFC 8474, 5.3; RFC 8514, 4.2; RFC 8970, 3).
 public enum FetchAttribute: Hashable, Sendable {
     case envelope
     case flags
@@ -54,6 +54,8 @@ public enum FetchAttribute: Hashable, Sendable {
     case threadID
     /// When the message was saved in its mailbox (RFC 8514, 4.2).
     case saveDate
+    /// The beginning of the text; `lazy` for only when it is at hand (RFC 8970, 4).
+    case preview(lazy: Bool)
 
     /// The macro ALL (RFC 9051, 6.4.5).
     public static let all: [FetchAttribute] = [.flags, .internalDate, .rfc822Size, .envelope]
@@ -68,7 +70,7 @@ public enum FetchAttribute: Hashable, Sendable {
         case .rfc822, .rfc822Text: true
         case .section(_, let peek, _), .binary(_, let peek, _): !peek
         case .envelope, .flags, .internalDate, .uid, .rfc822Header, .rfc822Size, .body, .bodyStructure, .binarySize,
-            .modificationSequence, .emailID, .threadID, .saveDate:
+            .modificationSequence, .emailID, .threadID, .saveDate, .preview:
             false
         }
     }
@@ -163,6 +165,7 @@ extension FetchAttribute {
         case "EMAILID": return .emailID
         case "THREADID": return .threadID
         case "SAVEDATE": return .saveDate
+        case "PREVIEW": return .preview(lazy: try cursor.skipPreviewModifiers())
         default: throw cursor.failure("a fetch attribute", at: start)
         }
     }
@@ -202,6 +205,7 @@ extension FetchAttribute {
         case .emailID: writer.text("EMAILID")
         case .threadID: writer.text("THREADID")
         case .saveDate: writer.text("SAVEDATE")
+        case .preview(let lazy): writer.text(lazy ? "PREVIEW (LAZY)" as StaticString : "PREVIEW")
         }
     }
 }

@@ -156,7 +156,7 @@ extension NotifyMailboxes {
     }
 
     /// `SP (mailbox / "(" mailbox *(SP mailbox) ")")`
-    private static func names(_ cursor: inout ByteCursor) throws(SyntaxError) -> [MailboxName] {
+    static func names(_ cursor: inout ByteCursor) throws(SyntaxError) -> [MailboxName] {
         try cursor.space()
         guard cursor.isNext(UInt8(ascii: "(")) else { return [try cursor.mailbox()] }
         return try cursor.list { cursor throws(SyntaxError) in try cursor.mailbox() }

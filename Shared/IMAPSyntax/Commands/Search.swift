@@ -53,12 +53,20 @@ public indirect enum SearchKey: Hashable, Sendable {
     case smaller(UInt64)
     case sequence(MessageSet)
     case uid(MessageSet)
+    /// The unique identifier is greater (RFC 9738, 3.2).
+    case uidAfter(UInt32)
+    /// The unique identifier is less (RFC 9738, 3.2).
+    case uidBefore(UInt32)
     /// RFC 8474, 6
     case emailID(ObjectID)
     /// RFC 8474, 6
     case threadID(ObjectID)
     /// SAVEDATESUPPORTED (RFC 8514, 4.3)
     case saveDateSupported
+    /// FILTER: the search that is stored by this name (RFC 5466, 3.1).
+    case filter(String)
+    /// FUZZY: the server may match the key with tolerance (RFC 6203, 3).
+    case fuzzy(SearchKey)
     case not(SearchKey)
     case or(SearchKey, SearchKey)
     /// A list in parentheses: all of them.
@@ -70,7 +78,7 @@ extension SearchKey {
     public func contains(where isSuch: (SearchKey) -> Bool) -> Bool {
         if isSuch(self) { return true }
         switch self {
-        case .not(let key): return key.contains(where: isSuch)
+        case .not(let key), .fuzzy(let key): return key.contains(where: isSuch)
         case .or(let first, let second): return first.contains(where: isSuch) || second.contains(where: isSuch)
         case .and(let keys): return keys.contains { $0.contains(where: isSuch) }
         default: return false

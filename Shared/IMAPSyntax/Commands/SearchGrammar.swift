@@ -59,6 +59,9 @@ struct SearchKeyGrammar {
         case "NOT":
             try cursor.space()
             return .not(try key(&cursor, depth: depth + 1))
+        case "FUZZY":
+            try cursor.space()
+            return .fuzzy(try key(&cursor, depth: depth + 1))
         case "OR":
             try cursor.space()
             let first = try key(&cursor, depth: depth + 1)
@@ -67,8 +70,15 @@ struct SearchKeyGrammar {
         case "UID":
             try cursor.space()
             return .uid(try cursor.messageSet())
+        case "UIDAFTER", "UIDBEFORE":
+            try cursor.space()
+            let uid = try cursor.nonZeroNumber("a unique identifier")
+            return word == "UIDAFTER" ? .uidAfter(uid) : .uidBefore(uid)
         case "KEYWORD": return .flag(try keyword(&cursor))
         case "UNKEYWORD": return .notFlag(try keyword(&cursor))
+        case "FILTER":
+            try cursor.space()
+            return .filter(try cursor.filterName())
         case "BODY": return .body(try string(&cursor))
         case "TEXT": return .text(try string(&cursor))
         case "HEADER":
@@ -208,14 +218,24 @@ extension SearchKey {
         case .uid(let messages):
             writer.text("UID ")
             writer.messageSet(messages)
+        case .uidAfter(let uid):
+            writer.text("UIDAFTER ")
+            writer.number(uid)
+        case .uidBefore(let uid):
+            writer.text("UIDBEFORE ")
+            writer.number(uid)
         case .emailID(let identifier):
             writer.text("EMAILID ")
             writer.text(identifier.value)
         case .threadID(let identifier):
             writer.text("THREADID ")
             writer.text(identifier.value)
+        case .filter(let name): writer.text("FILTER \(name)")
         case .not(let key):
             writer.text("NOT ")
+            key.write(to: &writer)
+        case .fuzzy(let key):
+            writer.text("FUZZY ")
             key.write(to: &writer)
         case .or(let first, let second):
             writer.text("OR ")

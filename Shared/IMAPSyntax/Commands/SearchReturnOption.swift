@@ -9,6 +9,12 @@ public enum SearchReturnOption: Hashable, Sendable {
     case save
     /// Only a part of the result; never together with ALL or another part.
     case partial(ResultPartial)
+    /// How relevant each message is; only with FUZZY (RFC 6203, 4).
+    case relevancy
+    /// A hint that the same search will be made again (RFC 5267, 4.2).
+    case context
+    /// The client wants to hear how the result changes (RFC 5267, 4.3); of new messages these are told (RFC 5465, 7).
+    case update([FetchAttribute])
 }
 
 extension ByteCursor {
@@ -44,6 +50,13 @@ extension SearchReturnOption {
         case "PARTIAL":
             try cursor.space()
             return .partial(try cursor.resultPartial())
+        case "RELEVANCY": return .relevancy
+        case "CONTEXT": return .context
+        case "UPDATE":
+            // RFC 5465 has no space in its grammar and one in its example.
+            if cursor.isNext(0x20), cursor.peek(1) == UInt8(ascii: "(") { cursor.advance() }
+            guard cursor.isNext(UInt8(ascii: "(")) else { return .update([]) }
+            return .update(try cursor.list { cursor throws(SyntaxError) in try FetchAttribute.parse(&cursor) })
         default: throw cursor.failure("a return option", at: start)
         }
     }
@@ -58,6 +71,13 @@ extension SearchReturnOption {
         case .partial(let partial):
             writer.text("PARTIAL ")
             writer.resultPartial(partial)
+        case .relevancy: writer.text("RELEVANCY")
+        case .context: writer.text("CONTEXT")
+        case .update(let attributes):
+            writer.text("UPDATE")
+            if attributes.isEmpty { return }
+            writer.space()
+            writer.list(attributes) { $1.write(to: &$0) }
         }
     }
 }

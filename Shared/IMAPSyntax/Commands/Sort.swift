@@ -39,7 +39,7 @@ public struct SortCriterion: Hashable, Sendable {
     }
 }
 
-/// What of a message is compared (RFC 5256, 3; RFC 5957, 4).
+/// What of a message is compared (RFC 5256, 3; RFC 5957, 4; RFC 6203, 6).
 public enum SortKey: String, Hashable, Sendable, CaseIterable {
     /// The internal date with its time.
     case arrival = "ARRIVAL"
@@ -53,6 +53,8 @@ public enum SortKey: String, Hashable, Sendable, CaseIterable {
     case displayTo = "DISPLAYTO"
     /// The local part of the first From address.
     case from = "FROM"
+    /// The most relevant first; only with FUZZY.
+    case relevancy = "RELEVANCY"
     /// Octets.
     case size = "SIZE"
     /// The base subject.

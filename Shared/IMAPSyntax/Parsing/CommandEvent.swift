@@ -10,9 +10,13 @@ public enum CommandEvent: Hashable, Sendable {
     /// The client waits for `+` before it sends a literal of a command (not APPEND's message): answer with a
     /// continuation request, or call `refuseLiteral()` and answer with a tagged NO or BAD.
     case literal(tag: String?, LiteralHeader)
-    /// APPEND's head. When `message.literal.isSynchronizing`, answer with `+`; or call `refuseLiteral()` and answer
-    /// with a tagged NO. Then come `messageOctets`, `messageEnd`, and `appendEnd`, `appendNext` or `invalid`.
+    /// APPEND's head. When its literal is synchronizing, answer with `+`; or call `refuseLiteral()` and answer with a
+    /// tagged NO. Then come `messageOctets`, `messageEnd`, and `appendEnd`, `appendNext` or `invalid`. When the message is
+    /// put together from parts, then come these, one `appendPart` each, before that end.
     case append(AppendCommand)
+    /// A part of a message that is put together (RFC 4469). Of a text: as with `.append`, up to `messageEnd`. Of a URL
+    /// there is nothing more; `refuseLiteral()` may be called all the same.
+    case appendPart(AppendPart)
     /// Another message of the same APPEND (RFC 3502), between `messageEnd` and `appendEnd`: as with `.append`.
     case appendNext(AppendMessage)
     /// Octets of APPEND's message, as they came: slices of what was fed, never gathered.

@@ -11,13 +11,13 @@ public struct CommandParser: Sendable {
     /// How mailbox names are written. May be changed between events.
     public var encoding: SessionEncoding
 
-    private var scanner = LineScanner()
-    private var state = State.command
-    private var gathered = Gathered()
-    /// Nothing of APPEND's message has come, and the client waits before it sends any.
-    private var messageIsSynchronizing = false
+    var scanner = LineScanner()
+    var state = State.command
+    var gathered = Gathered()
+    /// Nothing of APPEND's message, or of the part in hand, has come, and the client waits before it sends any.
+    var messageIsSynchronizing = false
 
-    private enum State {
+    enum State {
         /// A command is gathered, or none has begun.
         case command
         case authenticationLine
@@ -28,6 +28,10 @@ public struct CommandParser: Sendable {
         case afterMessage(Appending)
         /// The head of another message of the same APPEND.
         case nextMessage(Appending)
+        /// A part that CATENATE puts a message together from, or the end of them.
+        case part(Appending, PartsProgress)
+        /// The octets of a part's URL.
+        case partURL(Appending, PartsProgress, octets: Int)
         /// Octets of a refused literal are dropped, then the rest of the line.
         case skippingLiteral(remaining: Int)
         case skippingLine
@@ -36,16 +40,25 @@ public struct CommandParser: Sendable {
     }
 
     /// What is to be known of APPEND while its message passes.
-    private struct Appending {
+    struct Appending {
         let tag: String
-        /// ")" stands behind the message's octets.
-        let isInParentheses: Bool
         /// Another message may follow: not so with REPLACE (RFC 8508, 4.7).
         let mayHaveMore: Bool
+        /// ")" stands behind the octets in hand.
+        var isInParentheses = false
+        /// Set while the octets in hand are one of the parts of CATENATE.
+        var parts: PartsProgress?
+    }
+
+    /// How far the parts of CATENATE have come.
+    struct PartsProgress {
+        var count = 0
+        /// Octets of the line in hand that are not used up; 0 when its end has not been looked for.
+        var lineOctets = 0
     }
 
     /// How far the command that is gathered has come.
-    private struct Gathered {
+    struct Gathered {
         /// Where the line began that follows the last literal.
         var lineStart = 0
         /// Where the literal ends that is not complete yet.
@@ -82,6 +95,8 @@ public struct CommandParser: Sendable {
             case .message(let appending, let remaining): event = passMessage(appending, remaining: remaining)
             case .afterMessage(let appending): event = readEndOfMessage(appending)
             case .nextMessage(let appending): event = readNextMessage(appending)
+            case .part(let appending, let parts): event = readPart(appending, parts)
+            case .partURL(let appending, let parts, let octets): event = readPartURL(appending, parts, octets)
             case .skippingLiteral(let remaining): event = skipLiteral(remaining: remaining)
             case .skippingLine: event = skipLine()
             case .closed: event = .needMore
@@ -90,9 +105,9 @@ public struct CommandParser: Sendable {
         }
     }
 
-    /// After `.literal`, `.append` or `.appendNext`: the server has answered NO or BAD. A client that waits will not send
-    /// the octets; those of one that does not wait are skipped, or, when they are too many, the session must end: then
-    /// the next event is `invalid` with `mustClose`.
+    /// After `.literal`, `.append`, `.appendNext` or `.appendPart`: the server has answered NO or BAD. A client that waits
+    /// will not send the octets; those of one that does not wait are skipped, or, when they are too many, the session must
+    /// end: then the next event is `invalid` with `mustClose`.
     public mutating func refuseLiteral() {
         switch state {
         case .command:
@@ -104,6 +119,14 @@ public struct CommandParser: Sendable {
             gathered = Gathered()
             gathered.skippedOctets = messageIsSynchronizing ? 0 : remaining
             state = messageIsSynchronizing ? .command : .skippingLiteral(remaining: remaining)
+        case .part:
+            // What is left of the line goes, with all that the client sends behind it without waiting.
+            gathered = Gathered()
+            scanner.search(from: 0)
+            state = .skippingLine
+        case .partURL:
+            gathered = Gathered()
+            state = .command
         case .authenticationLine, .idle, .afterMessage, .nextMessage, .skippingLiteral, .skippingLine, .closed: break
         }
     }
@@ -160,22 +183,30 @@ public struct CommandParser: Sendable {
         return announced(tail.header, after: lineEnd)
     }
 
-    private mutating func wholeCommand(octets count: Int) -> CommandEvent {
-        let octets = scanner.take(count)
-        gathered = Gathered()
+    private mutating func wholeCommand(octets count: Int) -> CommandEvent? {
+        let octets = scanner.prefix(count)
         let result = ByteCursor.parse(octets, limits: limits, encoding: encoding) {
             cursor throws(SyntaxError) in try CommandGrammar.command(&cursor)
         }
         switch result {
-        case .success(let command): return .command(command)
-        case .failure(let error) where isAppend(octets):
-            // APPEND without a message: its own grammar says what is missing.
-            let head = ByteCursor.parse(octets, limits: limits, encoding: encoding) {
-                cursor throws(SyntaxError) in try AppendCommand.parse(&cursor)
+        case .success(let command):
+            scanner.consume(count)
+            gathered = Gathered()
+            return .command(command)
+        case .failure(let error):
+            // APPEND without a literal: its own grammar says what is missing, if it is not put together from URLs.
+            var specific = error
+            if isAppend(octets) {
+                switch appendHead(octets) {
+                case .success((let command, let position)) where command.message.content == .parts:
+                    return append(command, position, line: count)
+                case .success: break
+                case .failure(let missing): specific = missing
+                }
             }
-            guard case .failure(let specific) = head else { return invalid(error, octets) }
+            scanner.consume(count)
+            gathered = Gathered()
             return invalid(specific, octets)
-        case .failure(let error): return invalid(error, octets)
         }
     }
 
@@ -184,11 +215,8 @@ public struct CommandParser: Sendable {
         let octets = scanner.prefix(lineEnd)
         let isAppend = isAppend(octets)
         if isAppend {
-            let head = ByteCursor.parse(octets, limits: limits, encoding: encoding) {
-                cursor throws(SyntaxError) in try AppendCommand.parse(&cursor)
-            }
-            switch head {
-            case .success(let command): return append(command, after: lineEnd)
+            switch appendHead(octets) {
+            case .success((let command, let position)): return append(command, position, line: lineEnd)
             case .failure(let error) where error.reachedEnd: break
             case .failure(let error): return refuse(header, after: lineEnd, error.problem, position: error.position)
             }
@@ -218,105 +246,6 @@ public struct CommandParser: Sendable {
         return gathered.literals < limits.literals ? nil : .literals
     }
 
-    // MARK: APPEND
-
-    private mutating func append(_ command: AppendCommand, after lineEnd: Int) -> CommandEvent {
-        begin(command.message, tag: command.tag, mayHaveMore: command.replaced == nil, after: lineEnd)
-            ?? .append(command)
-    }
-
-    /// A message's octets follow, unless they are too many: then what is returned says so.
-    private mutating func begin(
-        _ message: AppendMessage, tag: String, mayHaveMore: Bool, after lineEnd: Int
-    ) -> CommandEvent? {
-        let header = message.literal
-        if header.octets > limits.messageOctets {
-            return refuse(header, after: lineEnd, .beyondLimit(.messageOctets), position: lineEnd, tag: tag)
-        }
-        if !header.isSynchronizing, header.octets > limits.nonSynchronizingOctets {
-            return refuse(header, after: lineEnd, .beyondLimit(.nonSynchronizingOctets), position: lineEnd, tag: tag)
-        }
-        scanner.consume(lineEnd)
-        gathered = Gathered()
-        messageIsSynchronizing = header.isSynchronizing
-        state = .message(
-            Appending(tag: tag, isInParentheses: message.isUTF8, mayHaveMore: mayHaveMore), remaining: header.octets)
-        return nil
-    }
-
-    private mutating func passMessage(_ appending: Appending, remaining: Int) -> CommandEvent {
-        guard remaining > 0 else {
-            state = .afterMessage(appending)
-            return .messageEnd
-        }
-        guard scanner.count > 0 else { return .needMore }
-        let octets = scanner.take(remaining)
-        state = .message(appending, remaining: remaining - octets.readableBytes)
-        // From here on a client that waited has sent its octets.
-        messageIsSynchronizing = false
-        return .messageOctets(octets)
-    }
-
-    /// `[")"]` and CRLF, or a space and another message (RFC 3502).
-    private mutating func readEndOfMessage(_ appending: Appending) -> CommandEvent? {
-        var offset = 0
-        func invalid(_ expected: String) -> CommandEvent {
-            .invalid(InvalidCommand(tag: appending.tag, problem: .invalid(expected: expected), position: offset))
-        }
-        if appending.isInParentheses {
-            guard let octet = scanner.octet(at: 0) else { return .needMore }
-            guard octet == UInt8(ascii: ")") else {
-                state = .skippingLine
-                return invalid("\")\" after the message")
-            }
-            offset = 1
-        }
-        guard let octet = scanner.octet(at: offset) else { return .needMore }
-        if octet == 0x20, appending.mayHaveMore {
-            scanner.consume(offset + 1)
-            state = .nextMessage(appending)
-            return nil
-        }
-        for expected in [UInt8(0x0D), 0x0A] {
-            guard let octet = scanner.octet(at: offset) else { return .needMore }
-            guard octet == expected else {
-                state = .skippingLine
-                return invalid("the end of the line (CRLF) after the message")
-            }
-            offset += 1
-        }
-        scanner.consume(offset)
-        state = .command
-        return .appendEnd
-    }
-
-    private mutating func readNextMessage(_ appending: Appending) -> CommandEvent {
-        guard let lineEnd = scanner.lineEnd(), lineEnd <= limits.lineOctets else {
-            guard scanner.count > limits.lineOctets else { return .needMore }
-            scanner.search(from: 0)
-            state = .skippingLine
-            return .invalid(
-                InvalidCommand(
-                    tag: appending.tag, problem: .beyondLimit(.lineOctets), position: limits.lineOctets))
-        }
-        let head = ByteCursor.parse(scanner.prefix(lineEnd), limits: limits, encoding: encoding) {
-            cursor throws(SyntaxError) in try AppendMessage.parseNext(&cursor)
-        }
-        switch head {
-        case .success(let message):
-            return begin(message, tag: appending.tag, mayHaveMore: true, after: lineEnd) ?? .appendNext(message)
-        case .failure(let error):
-            guard let tail = scanner.literalTail(from: 0, to: lineEnd) else {
-                scanner.consume(lineEnd)
-                state = .command
-                return .invalid(
-                    InvalidCommand(tag: appending.tag, problem: error.problem, position: error.position))
-            }
-            return refuse(
-                tail.header, after: lineEnd, error.problem, position: error.position, tag: appending.tag)
-        }
-    }
-
     // MARK: Refusal and resynchronisation
 
     private mutating func invalid(_ error: SyntaxError, _ octets: ByteBuffer) -> CommandEvent {
@@ -325,7 +254,7 @@ public struct CommandParser: Sendable {
 
     /// Refuses a command at a literal: a client that waits begins anew, of one that does not the octets are skipped, or
     /// the session ends when there are too many.
-    private mutating func refuse(
+    mutating func refuse(
         _ header: LiteralHeader, after lineEnd: Int, _ problem: SyntaxProblem, position: Int, tag: String? = nil
     ) -> CommandEvent {
         let tag = tag ?? self.tag(of: scanner.prefix(lineEnd))

@@ -50,6 +50,8 @@ struct LineScanner: Sendable {
         let count = min(count, buffer.readableBytes)
         buffer.moveReaderIndex(forwardBy: count)
         searched = max(0, searched - count)
+        // A session that idles keeps no room for what it once said.
+        if buffer.readableBytes == 0 { buffer = ByteBuffer() }
     }
 
     /// Uses up and returns the first octets.

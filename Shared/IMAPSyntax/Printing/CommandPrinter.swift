@@ -45,7 +45,10 @@ public struct CommandPrinter: Hashable, Sendable {
     /// What follows the octets of APPEND's message: the head of another one (RFC 3502), or the end of the command.
     public func print(after message: AppendMessage, next: AppendMessage? = nil) -> ByteBuffer {
         var writer = CommandWriter(encoding: encoding, literals: literals)
-        if message.isUTF8 { writer.text(")") }
+        switch message.content {
+        case .literal(_, isUTF8: false): break
+        case .literal(_, isUTF8: true), .parts: writer.text(")")
+        }
         if let next {
             writer.space()
             next.write(to: &writer)
@@ -53,6 +56,20 @@ public struct CommandPrinter: Hashable, Sendable {
             writer.endOfLine()
         }
         return writer.buffer
+    }
+
+    /// A part that CATENATE puts a message together from, in pieces as above (RFC 4469). The octets of a text and what
+    /// `print(afterText:)` gives follow the last piece.
+    public func print(part: AppendPart, isFirst: Bool) -> [ByteBuffer] {
+        var writer = CommandWriter(encoding: encoding, literals: literals)
+        if !isFirst { writer.space() }
+        part.write(to: &writer)
+        return writer.pieces + [writer.buffer]
+    }
+
+    /// What follows the octets of a part before another one, or before the end of the message.
+    public func print(afterText part: AppendPart) -> ByteBuffer {
+        if case .text(_, isUTF8: true) = part { ByteBuffer(staticString: ")") } else { ByteBuffer() }
     }
 
     /// A line that answers a challenge (RFC 9051, 6.2.2). A malformed one is printed as the client's giving up.

@@ -20,7 +20,7 @@ public enum FetchOctetsLabel: Hashable, Sendable {
         case .rfc822Header: self = .rfc822Header
         case .rfc822Text: self = .rfc822Text
         case .envelope, .flags, .internalDate, .uid, .rfc822Size, .body, .bodyStructure, .binarySize,
-            .modificationSequence, .emailID, .threadID, .saveDate:
+            .modificationSequence, .emailID, .threadID, .saveDate, .preview:
             return nil
         }
     }
@@ -33,6 +33,14 @@ extension ResponsePrinter {
         text("* ")
         number(sequenceNumber)
         text(" FETCH (")
+        needsSpace = false
+    }
+
+    /// `* 25996 UIDFETCH (` (RFC 9586, 3.3)
+    public mutating func beginUIDFetch(_ uid: UInt32) {
+        text("* ")
+        number(uid)
+        text(" UIDFETCH (")
         needsSpace = false
     }
 
@@ -135,24 +143,6 @@ extension ResponsePrinter {
         raw(stored)
     }
 
-    /// ENVELOPE as it is stored.
-    public mutating func fetchEnvelope(octets: some Sequence<UInt8>) {
-        item("ENVELOPE ")
-        buffer.writeBytes(octets)
-    }
-
-    /// BODY without extension data as it is stored.
-    public mutating func fetchBody(octets: some Sequence<UInt8>) {
-        item("BODY ")
-        buffer.writeBytes(octets)
-    }
-
-    /// BODYSTRUCTURE as it is stored.
-    public mutating func fetchBodyStructure(octets: some Sequence<UInt8>) {
-        item("BODYSTRUCTURE ")
-        buffer.writeBytes(octets)
-    }
-
     /// `BINARY.SIZE[1] 4423`
     public mutating func fetchBinarySize(part: [UInt32], _ size: UInt64) {
         item("BINARY.SIZE")
@@ -223,6 +213,7 @@ extension ResponsePrinter {
         case .emailID(let identifier): fetchEmailID(identifier)
         case .threadID(let identifier): fetchThreadID(identifier)
         case .saveDate(let date): fetchSaveDate(date)
+        case .preview(let text): fetchPreview(text)
         case .other(let name, let value):
             item("")
             text(name)

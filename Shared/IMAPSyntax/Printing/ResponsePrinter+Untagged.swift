@@ -23,6 +23,8 @@ extension ResponsePrinter {
         case .acl(let mailbox, let entries): acl(of: mailbox, entries)
         case .listRights(let response): listRights(response)
         case .myRights(let mailbox, let rights): myRights(on: mailbox, rights)
+        case .authorizedURLs(let urls): authorizedURLs(urls)
+        case .urlFetch(let fetched): urlFetch(fetched)
         case .flags(let flags):
             text("* FLAGS ")
             self.flags(flags)
@@ -32,12 +34,17 @@ extension ResponsePrinter {
         case .eSearch(let response): eSearch(response)
         case .sort(let numbers, let modificationSequence): sort(numbers, modificationSequence: modificationSequence)
         case .thread(let threads): self.threads(threads)
+        case .uidBatches(let response): uidBatches(response)
         case .exists(let count): exists(count)
         case .recent(let count): recent(count)
         case .expunge(let number): expunge(number)
         case .vanished(let uids, let earlier): vanished(uids, earlier: earlier)
         case .fetch(let number, let data):
             beginFetch(number)
+            for datum in data { fetch(datum) }
+            endFetch()
+        case .uidFetch(let uid, let data):
+            beginUIDFetch(uid)
             for datum in data { fetch(datum) }
             endFetch()
         case .other(let name, let rest):
@@ -162,11 +169,7 @@ extension ResponsePrinter {
     /// `* ESEARCH (TAG "A282") MIN 2 COUNT 3`
     public mutating func eSearch(_ response: ESearchResponse) {
         text("* ESEARCH")
-        if let tag = response.tag {
-            text(" (TAG ")
-            string(tag)
-            text(")")
-        }
+        correlators(response)
         if response.numbering == .uids { text(" UID") }
         for datum in response.data {
             space()
@@ -192,6 +195,15 @@ extension ResponsePrinter {
                 space()
                 if let set { sequenceSet(set) } else { text("NIL") }
                 octet(UInt8(ascii: ")"))
+            case .relevancy(let scores):
+                text("RELEVANCY ")
+                list(scores) { $0.number($1) }
+            case .addTo(let changes):
+                text("ADDTO ")
+                contextChanges(changes)
+            case .removeFrom(let changes):
+                text("REMOVEFROM ")
+                contextChanges(changes)
             case .other(let name, let value):
                 text(name)
                 space()
@@ -199,6 +211,32 @@ extension ResponsePrinter {
             }
         }
         endOfLine()
+    }
+
+    /// `[search-correlator]`
+    private mutating func correlators(_ response: ESearchResponse) {
+        guard response.tag != nil || response.mailbox != nil || response.uidValidity != nil else { return }
+        var isFirst = true
+        func separate(_ writer: inout ResponsePrinter) {
+            writer.text(isFirst ? " (" as StaticString : " ")
+            isFirst = false
+        }
+        if let tag = response.tag {
+            separate(&self)
+            text("TAG ")
+            string(tag)
+        }
+        if let mailbox = response.mailbox {
+            separate(&self)
+            text("MAILBOX ")
+            self.mailbox(mailbox)
+        }
+        if let validity = response.uidValidity {
+            separate(&self)
+            text("UIDVALIDITY ")
+            number(validity)
+        }
+        octet(UInt8(ascii: ")"))
     }
 
     /// `resp-text-code` without its brackets.
@@ -220,6 +258,9 @@ extension ResponsePrinter {
         case .badEvent(let events):
             text("BADEVENT ")
             list(events) { $0.text($1) }
+        case .badURL(let url):
+            text("BADURL ")
+            urlText(url)
         case .badCharset(let charsets):
             text("BADCHARSET")
             if !charsets.isEmpty {
@@ -242,6 +283,13 @@ extension ResponsePrinter {
                 if let number { self.number(number) } else { text("NIL") }
             }
             text(")")
+        case .messageLimit(let limit, let lowest):
+            text("MESSAGELIMIT ")
+            number(limit)
+            if let lowest {
+                space()
+                number(lowest)
+            }
         case .modified(let set):
             text("MODIFIED ")
             sequenceSet(set)
@@ -257,10 +305,22 @@ extension ResponsePrinter {
         case .unseen(let number):
             text("UNSEEN ")
             self.number(number)
+        case .urlMechanisms(let mechanisms):
+            text("URLMECH INTERNAL")
+            for mechanism in mechanisms {
+                space()
+                text(mechanism)
+            }
         case .mailboxID(let identifier):
             text("MAILBOXID ")
             listedObjectID(identifier)
         case .metadata(let code): metadataCode(code)
+        case .noUpdate(let tag):
+            text("NOUPDATE ")
+            string(tag)
+        case .undefinedFilter(let name):
+            text("UNDEFINED-FILTER ")
+            text(name)
         case .other(let name, let rest):
             text(name)
             if let rest {
@@ -270,8 +330,8 @@ extension ResponsePrinter {
         case .alert, .alreadyExists, .authenticationFailed, .authorizationFailed, .cannot, .clientBug, .closed,
             .compressionActive, .contactAdmin, .corruption, .expired, .expungeIssued, .hasChildren, .inUse, .limit,
             .noModificationSequences, .nonExistent, .noPermission, .notSaved, .notificationOverflow, .overQuota, .parse,
-            .privacyRequired, .readOnly, .readWrite, .serverBug, .tooBig,
-            .tryCreate, .uidNotSticky, .unavailable, .unknownCTE, .useAttribute:
+            .privacyRequired, .readOnly, .readWrite, .serverBug, .tooBig, .tooFew, .tooMany,
+            .tryCreate, .uidNotSticky, .uidRequired, .unavailable, .unknownCTE, .useAttribute:
             break
         }
     }

@@ -27,6 +27,8 @@ public enum FetchDatum: Hashable, Sendable {
     case threadID(ObjectID?)
     /// RFC 8514, 4.2; nil for NIL: it is not known.
     case saveDate(DateTime?)
+    /// UTF-8; nil for NIL: it was not at hand (RFC 8970, 3.2).
+    case preview(ByteBuffer?)
     /// An item of an extension that is not known here: its name in upper case, and its value as it stands.
     case other(String, ByteBuffer)
 }
@@ -76,6 +78,7 @@ extension FetchDatum {
         case "EMAILID": return .emailID(try cursor.listedObjectID())
         case "THREADID": return .threadID(cursor.skip(word: "NIL") ? nil : try cursor.listedObjectID())
         case "SAVEDATE": return .saveDate(cursor.skip(word: "NIL") ? nil : try cursor.dateTime())
+        case "PREVIEW": return .preview(try cursor.nilOrString())
         default: return .other(name, try cursor.rawValue())
         }
     }

@@ -84,6 +84,10 @@ public enum UntaggedResponse: Hashable, Sendable {
     case listRights(ListRightsResponse)
     /// RFC 4314, 3.8
     case myRights(MailboxName, Rights)
+    /// GENURLAUTH (RFC 4467, 8); never empty.
+    case authorizedURLs([String])
+    /// RFC 4467, 8; never empty.
+    case urlFetch([FetchedURL])
     case flags([Flag])
     /// IMAP4rev1 (RFC 3501, 7.2.5), and when MODSEQ was searched for, the greatest of what was found (RFC 7162, 3.1.6).
     case search([UInt32], modificationSequence: UInt64? = nil)
@@ -91,6 +95,8 @@ public enum UntaggedResponse: Hashable, Sendable {
     /// In the order that was asked for (RFC 5256, 4).
     case sort([UInt32], modificationSequence: UInt64? = nil)
     case thread(MessageThreads)
+    /// RFC 10022, 3.1.2
+    case uidBatches(UIDBatchesResponse)
     case exists(UInt32)
     /// IMAP4rev1 (RFC 3501, 7.3.2).
     case recent(UInt32)
@@ -98,6 +104,8 @@ public enum UntaggedResponse: Hashable, Sendable {
     /// Unique identifiers that are gone; `earlier` when the client did not count them any more (RFC 7162, 3.2.10).
     case vanished(SequenceSet, earlier: Bool)
     case fetch(UInt32, [FetchDatum])
+    /// What FETCH says, by unique identifier: after ENABLE UIDONLY (RFC 9586, 3.3).
+    case uidFetch(UInt32, [FetchDatum])
     /// A response of an extension that is not known here: its name in upper case, and the rest of its line.
     case other(String, ByteBuffer)
 }

@@ -9,6 +9,8 @@ public enum ResponseCode: Hashable, Sendable {
     case authorizationFailed
     /// The events that NOTIFY can tell of (RFC 5465, 3.1).
     case badEvent([String])
+    /// The URL that CATENATE could not take, as the client wrote it (RFC 4469, 4.1).
+    case badURL(String)
     /// The charsets that are supported; may be empty.
     case badCharset([String])
     case cannot
@@ -30,6 +32,9 @@ public enum ResponseCode: Hashable, Sendable {
     case inProgress(tag: String?, done: UInt32?, goal: UInt32?)
     case inUse
     case limit
+    /// No more than so many messages are dealt with by one command; the lowest of them, from which the client goes on
+    /// (RFC 9738, 3.1).
+    case messageLimit(UInt32, lowest: UInt32?)
     /// The messages that a conditional STORE left alone (RFC 7162, 3.1.3).
     case modified(SequenceSet)
     case nonExistent
@@ -48,20 +53,33 @@ public enum ResponseCode: Hashable, Sendable {
     case serverBug
     /// A literal that is larger than the server takes (RFC 4469, 4.2; RFC 7889).
     case tooBig
+    /// Batches of fewer messages than the server makes (RFC 10022, 3.1.3.2).
+    case tooFew
+    /// More batches than the server makes (RFC 10022, 3.1.7).
+    case tooMany
     case tryCreate
     case uidNext(UInt32)
     case uidNotSticky
+    /// The command names messages by sequence number, after ENABLE UIDONLY (RFC 9586, 3).
+    case uidRequired
     case uidValidity(UInt32)
     case unavailable
     case unknownCTE
     /// The first unseen message, IMAP4rev1 (RFC 3501, 7.1).
     case unseen(UInt32)
+    /// The mechanisms besides INTERNAL that URLs are authorized with in the mailbox, with what belongs to them
+    /// (RFC 4467, 8).
+    case urlMechanisms([String])
     /// A special use that the server does not give (RFC 6154, 3).
     case useAttribute
     /// The identifier of the mailbox that was made or opened (RFC 8474, 4).
     case mailboxID(ObjectID)
     /// RFC 5464, 5
     case metadata(MetadataCode)
+    /// The tag of the search whose result is not kept up to date (RFC 5267, 4.3.1).
+    case noUpdate(String)
+    /// The filter that a search names and that is not there (RFC 5466, 3.1).
+    case undefinedFilter(String)
     /// Any other: its name in upper case, and what follows it.
     case other(String, String?)
 }
@@ -77,8 +95,9 @@ extension ResponseCode {
         "NOMODSEQ": .noModificationSequences, "NONEXISTENT": .nonExistent, "NOPERM": .noPermission,
         "NOTSAVED": .notSaved, "NOTIFICATIONOVERFLOW": .notificationOverflow, "OVERQUOTA": .overQuota,
         "PARSE": .parse, "PRIVACYREQUIRED": .privacyRequired, "READ-ONLY": .readOnly, "READ-WRITE": .readWrite,
-        "SERVERBUG": .serverBug, "TOOBIG": .tooBig, "TRYCREATE": .tryCreate, "UIDNOTSTICKY": .uidNotSticky,
-        "UNAVAILABLE": .unavailable, "UNKNOWN-CTE": .unknownCTE, "USEATTR": .useAttribute,
+        "SERVERBUG": .serverBug, "TOOBIG": .tooBig, "TOOFEW": .tooFew, "TOOMANY": .tooMany,
+        "TRYCREATE": .tryCreate, "UIDNOTSTICKY": .uidNotSticky,
+        "UIDREQUIRED": .uidRequired, "UNAVAILABLE": .unavailable, "UNKNOWN-CTE": .unknownCTE, "USEATTR": .useAttribute,
     ]
 
     private static let names = Dictionary(uniqueKeysWithValues: bare.map { ($0.value, $0.key) })
@@ -111,6 +130,9 @@ extension ResponseCode {
         case "BADEVENT":
             try cursor.space()
             return .badEvent(try cursor.list { cursor throws(SyntaxError) in try cursor.atom("an event") })
+        case "BADURL":
+            try cursor.space()
+            return .badURL(cursor.codeText())
         case "BADCHARSET":
             guard cursor.skip(0x20) else { return .badCharset([]) }
             return .badCharset(try cursor.list { cursor throws(SyntaxError) in try cursor.astringText() })
@@ -131,6 +153,10 @@ extension ResponseCode {
             let goal = try cursor.nilOrNumber()
             try cursor.closeParenthesis()
             return .inProgress(tag: tag, done: done, goal: goal)
+        case "MESSAGELIMIT":
+            try cursor.space()
+            let limit = try cursor.nonZeroNumber()
+            return try .messageLimit(limit, lowest: cursor.skip(0x20) ? cursor.nonZeroNumber() : nil)
         case "MODIFIED":
             try cursor.space()
             return .modified(try cursor.sequenceSet())
@@ -146,7 +172,19 @@ extension ResponseCode {
         case "UNSEEN":
             try cursor.space()
             return .unseen(try cursor.nonZeroNumber())
+        case "URLMECH":
+            try cursor.space()
+            guard cursor.skip(word: "INTERNAL") else { throw cursor.failure("INTERNAL") }
+            var mechanisms: [String] = []
+            while cursor.skip(0x20) { mechanisms.append(try cursor.atom("a mechanism")) }
+            return .urlMechanisms(mechanisms)
         case "METADATA": return .metadata(try cursor.metadataCode())
+        case "NOUPDATE":
+            try cursor.space()
+            return .noUpdate(try cursor.stringText())
+        case "UNDEFINED-FILTER":
+            try cursor.space()
+            return .undefinedFilter(try cursor.filterName())
         case "MAILBOXID":
             try cursor.space()
             return .mailboxID(try cursor.listedObjectID())

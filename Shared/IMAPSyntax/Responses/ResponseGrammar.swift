@@ -76,6 +76,8 @@ enum ResponseGrammar {
         case "ACL": return try acl(&cursor)
         case "LISTRIGHTS": return try listRights(&cursor)
         case "MYRIGHTS": return try myRights(&cursor)
+        case "GENURLAUTH": return .authorizedURLs(try cursor.urls())
+        case "URLFETCH": return .urlFetch(try FetchedURL.parseAll(&cursor))
         case "METADATA": return try metadata(&cursor)
         case "QUOTAROOT": return try QuotaResponse.parseRoots(&cursor)
         case "FLAGS":
@@ -96,6 +98,7 @@ enum ResponseGrammar {
                 try cursor.space()
             }
             return .vanished(try cursor.knownUIDs(), earlier: isEarlier)
+        case "UIDBATCHES": return .uidBatches(try UIDBatchesResponse.parse(&cursor))
         case "THREAD": return .thread(try MessageThreads.parse(&cursor))
         case "ESEARCH": return .eSearch(try ESearchResponse.parse(&cursor))
         default: return .other(name, cursor.restOfResponse())
@@ -126,16 +129,18 @@ enum ResponseGrammar {
         let number = try cursor.number()
         try cursor.space()
         let start = cursor.position
-        switch try cursor.word("EXISTS, RECENT, EXPUNGE or FETCH") {
+        let name = try cursor.word("EXISTS, RECENT, EXPUNGE, FETCH or UIDFETCH")
+        switch name {
         case "EXISTS": return .exists(number)
         case "RECENT": return .recent(number)
         case "EXPUNGE": return .expunge(number)
-        case "FETCH":
+        case "FETCH", "UIDFETCH":
             try cursor.space()
-            return .fetch(
-                number,
-                try cursor.list(allowsEmpty: true) { cursor throws(SyntaxError) in try FetchDatum.parse(&cursor) })
-        default: throw cursor.failure("EXISTS, RECENT, EXPUNGE or FETCH", at: start)
+            let data = try cursor.list(allowsEmpty: true) { cursor throws(SyntaxError) in
+                try FetchDatum.parse(&cursor)
+            }
+            return name == "FETCH" ? .fetch(number, data) : .uidFetch(number, data)
+        default: throw cursor.failure("EXISTS, RECENT, EXPUNGE, FETCH or UIDFETCH", at: start)
         }
     }
 

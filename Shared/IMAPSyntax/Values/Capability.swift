@@ -47,6 +47,12 @@ public struct Capability: Sendable, Hashable, CustomStringConvertible, Expressib
     public static let unselect: Capability = "UNSELECT"
     /// RFC 4315
     public static let uidPlus: Capability = "UIDPLUS"
+    /// RFC 4467
+    public static let urlAuth: Capability = "URLAUTH"
+    /// RFC 4469
+    public static let catenate: Capability = "CATENATE"
+    /// RFC 5550
+    public static let urlPartial: Capability = "URL-PARTIAL"
     /// RFC 4731
     public static let eSearch: Capability = "ESEARCH"
     /// RFC 4959
@@ -97,6 +103,10 @@ public struct Capability: Sendable, Hashable, CustomStringConvertible, Expressib
     public static let literalMinus: Capability = "LITERAL-"
     /// RFC 9394
     public static let partial: Capability = "PARTIAL"
+    /// RFC 9586
+    public static let uidOnly: Capability = "UIDONLY"
+    /// RFC 10022
+    public static let uidBatches: Capability = "UIDBATCHES"
     /// RFC 9585
     public static let inProgress: Capability = "INPROGRESS"
     /// RFC 8437
@@ -107,10 +117,24 @@ public struct Capability: Sendable, Hashable, CustomStringConvertible, Expressib
     public static let statusSize: Capability = "STATUS=SIZE"
     /// `APPENDLIMIT=` and the octets of the largest message that APPEND takes (RFC 7889, 2).
     public static func appendLimit(_ octets: UInt32) -> Capability { Capability("APPENDLIMIT=\(octets)") }
+    /// `MESSAGELIMIT=` and how many messages one command may name (RFC 9738, 3).
+    public static func messageLimit(_ messages: UInt32) -> Capability { Capability("MESSAGELIMIT=\(messages)") }
     /// RFC 8474
     public static let objectID: Capability = "OBJECTID"
     /// RFC 8514
     public static let saveDate: Capability = "SAVEDATE"
+    /// RFC 5267, 4
+    public static let contextSearch: Capability = "CONTEXT=SEARCH"
+    /// RFC 5267, 4
+    public static let contextSort: Capability = "CONTEXT=SORT"
+    /// RFC 5466
+    public static let filters: Capability = "FILTERS"
+    /// RFC 6203
+    public static let searchFuzzy: Capability = "SEARCH=FUZZY"
+    /// RFC 7377
+    public static let multiSearch: Capability = "MULTISEARCH"
+    /// RFC 8970
+    public static let preview: Capability = "PREVIEW"
     /// RFC 5464
     public static let metadata: Capability = "METADATA"
     /// RFC 9590

@@ -26,6 +26,7 @@ ssl_cert = <{home}/certificate
 ssl_key = <{home}/key
 listen = 127.0.0.1
 default_internal_user = dovecot
+{room}
 default_login_user = dovenull
 first_valid_uid = 1
 auth_username_format = %n
@@ -40,7 +41,7 @@ userdb {{
 }}
 service imap {{
   client_limit = 1
-  process_limit = 2000
+  process_limit = {sessions}
 }}
 service imap-login {{
   service_count = 0
@@ -57,10 +58,13 @@ service imap-login {{
 
 
 class Dovecot:
-    """Debian's Dovecot with Maildir and fsync."""
+    """Debian's Dovecot with Maildir and fsync; a process for each session, so that their number needs a limit."""
 
     name = "Dovecot"
     password = "benchmark-password"
+
+    def __init__(self, sessions: int = 2000) -> None:
+        self.sessions = sessions
 
     def __enter__(self) -> "Dovecot":
         if os.geteuid() != 0 or shutil.which("dovecot") is None:
@@ -75,7 +79,9 @@ class Dovecot:
              "-subj", "/CN=peer.example.test", "-keyout", str(self.home / "key"), "-out",
              str(self.home / "certificate")], check=True, capture_output=True)
         self.imaps = free_port()
-        (self.home / "conf").write_text(CONFIGURATION.format(home=self.home, port=self.imaps))
+        room = f"default_client_limit = {2 * self.sessions}\ndefault_vsz_limit = 1G" if self.sessions > 2000 else ""
+        (self.home / "conf").write_text(
+            CONFIGURATION.format(home=self.home, port=self.imaps, sessions=self.sessions, room=room))
         self.process = subprocess.Popen(["dovecot", "-F", "-c", str(self.home / "conf")])
         wait_for_port(self.imaps)
         return self

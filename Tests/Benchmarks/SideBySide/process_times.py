@@ -63,6 +63,18 @@ def resident(pids: list[int], field: str = "VmRSS") -> dict[int, int]:
     return found
 
 
+def proportional(pids: list[int]) -> int:
+    """kB of all these processes together: what several of them share counts once."""
+    total = 0
+    for pid in pids:
+        try:
+            text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
+    return total
+
+
 def descriptors(pid: int) -> int:
     try:
         return len(os.listdir(f"/proc/{pid}/fd"))

@@ -66,12 +66,14 @@ struct StorageHouse: StorageCaller {
                 $0.uids = [1, UInt32.max]
                 $0.header = true
             }
-            for try await (item, payload) in try await mailStore.fetch(request, CallContext(timeout: .seconds(60))) {
-                let header = payload.map { String(buffer: $0) }.joined()
-                let words = try #require(header.firstRange(of: "Subject: number "))
-                let number = try #require(Int(header[words.upperBound...].prefix { $0.isNumber }))
-                #expect(Int(item.octets - item.prefixOctets) == Self.message(number).utf8.count)
-                places[number, default: []].append(Place(account: account, uid: item.uid))
+            for try await (page, payload) in try await mailStore.fetch(request, CallContext(timeout: .seconds(60))) {
+                for message in try page.messages(payload) {
+                    let header = String(buffer: try #require(message.header))
+                    let words = try #require(header.firstRange(of: "Subject: number "))
+                    let number = try #require(Int(header[words.upperBound...].prefix { $0.isNumber }))
+                    #expect(Int(message.octets - message.prefixOctets) == Self.message(number).utf8.count)
+                    places[number, default: []].append(Place(account: account, uid: message.uid))
+                }
             }
         }
         return places

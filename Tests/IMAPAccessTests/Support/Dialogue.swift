@@ -2,11 +2,14 @@ import Foundation
 import TestSupport
 import Testing
 
+@testable import IMAPAccess
+
 /// A file of Dialogues: what clients send and what must come back.
 ///
 ///     # a comment, best with the RFC's section
 ///     ! connect | login | deliver MESSAGE | day passes | save dates lost | quota OCTETS MESSAGES
 ///                                              what happens besides; a digit after `!`, `C` or `S` names the session
+///     ! limit messages N                       one command deals with so many (MESSAGELIMIT); stands first
 ///     ! compress | uncompress                  the client compresses what follows, or no more
 ///     C: a NOOP                                a line that the client sends; ↵ stands for CRLF within
 ///     S: a OK *                                a line that must come; `*` at the end stands for anything
@@ -50,6 +53,15 @@ struct Dialogue: Sendable, CustomTestStringConvertible {
         }
     }
 
+    /// What the server is to be limited to.
+    var limits: Limits {
+        var limits = Limits()
+        for case .event(_, let words) in steps where words.first == "limit" {
+            limits.commandMessages = words.last.flatMap { Int($0) } ?? 0
+        }
+        return limits
+    }
+
     func play(on server: TestServer) async throws {
         var clients: [Int: IMAPClient] = [:]
         var skipping: Set<Int> = []
@@ -68,6 +80,7 @@ struct Dialogue: Sendable, CustomTestStringConvertible {
                 case "deliver":
                     guard let message = Fixtures.named[words.last ?? ""] else { throw TestFailure("no such message") }
                     server.store.deliver(message)
+                case "limit": break
                 case "day": server.store.passDay()
                 case "save": server.store.forgetSaveDates()
                 case "quota":

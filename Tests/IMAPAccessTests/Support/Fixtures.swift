@@ -76,5 +76,34 @@ enum Fixtures {
         """
     static let echo = "Subject: =?utf-8?q?Re=3A_hello?=\r\nDate: 4 Jan 2024 09:00 +0000\r\n\r\necho\r\n"
 
-    static let named = ["plain": plain, "mixed": mixed, "short": short, "reply": reply, "echo": echo]
+    /// HTML with what no reader sees of it.
+    static let html = """
+        From: Eve <eve@example.test>\r
+        Subject: Offer\r
+        Date: Fri, 5 Jan 2024 09:00:00 +0000\r
+        MIME-Version: 1.0\r
+        Content-Type: text/html; charset=utf-8\r
+        Content-Transfer-Encoding: quoted-printable\r
+        \r
+        <html><head><title>Hidden title</title><style>p {color: red}</style></head>\r
+        <body class=3D"a > b"><!-- secret --><p>Caf&eacute; <b>lat</b>te &amp;=\r
+         more</p>\r
+        <script>var stolen =3D "<p>";</script><p>Price:&nbsp;5&nbsp;&euro;</p>\r
+        </body></html>\r
+
+        """
+
+    static let picture = """
+        Subject: Picture\r
+        MIME-Version: 1.0\r
+        Content-Type: image/png\r
+        Content-Transfer-Encoding: base64\r
+        \r
+        iVBORw0KGgo=\r
+
+        """
+
+    static let named = [
+        "plain": plain, "mixed": mixed, "short": short, "reply": reply, "echo": echo, "html": html, "picture": picture,
+    ]
 }

@@ -38,6 +38,7 @@ struct TestServer: Sendable {
     /// Runs `body` against a server of its own, then checks that nothing of any session is left.
     static func run(
         limits: Limits = Limits(), trustsProxies: Bool = false, offersUnauthenticate: Bool = true,
+        submitters: Set<String> = [],
         _ body: @escaping @Sendable (TestServer) async throws -> Void
     ) async throws {
         let (store, sasl) = (MemoryStore(), MemorySasl())
@@ -54,7 +55,7 @@ struct TestServer: Sendable {
             tls: try TestCertificate.context(), logger: TestServer.logger, version: "test",
             settlements: SettlementSender(
                 to: DeliveryClient(pair.client), place: "access", takenIn: { .now },
-                logger: .quiet), offersUnauthenticate: offersUnauthenticate)
+                logger: .quiet), offersUnauthenticate: offersUnauthenticate, submitters: submitters)
         let (addresses, bound) = AsyncStream.makeStream(of: [SocketAddress?].self)
         let listener = Listener(
             places: [

@@ -38,6 +38,8 @@ package struct MemoryMailbox: Sendable {
     package var messages: [MemoryMessage] = []
     package var vanished: [(uid: UInt32, modseq: UInt64)] = []
     package var annotations: [String: [UInt8]] = [:]
+    /// The index of texts: uids and signatures of each segment.
+    package var textSegments: [(uids: ByteBuffer, signatures: ByteBuffer)] = []
 
     package init(id: Int64, name: String, uidValidity: UInt32) {
         self.id = id
@@ -157,4 +159,24 @@ extension MemoryStore.State {
 /// Whether a uid lies in pairs of first and last.
 package func pairs(_ pairs: [UInt32], contain uid: UInt32) -> Bool {
     stride(from: 0, to: pairs.count - 1, by: 2).contains { pairs[$0] <= uid && uid <= pairs[$0 + 1] }
+}
+
+extension MemoryMessage {
+    /// What a `fetch` gives of it.
+    func fetched(_ request: FetchRequest) -> FetchedMessage {
+        var message = FetchedMessage(uid: uid)
+        message.contentID = contentID
+        message.savedAt = savedAt
+        message.octets = Int64(size)
+        if request.rowOnly { return message }
+        message.prefixOctets = Int64(prefix.count)
+        message.headerOctets = Int64(headerOctets)
+        message.envelope = ByteBuffer(bytes: envelope)
+        message.bodyStructure = ByteBuffer(bytes: bodyStructure)
+        message.body = ByteBuffer(bytes: body)
+        message.mimeIndex = ByteBuffer(bytes: mimeIndex)
+        message.header = ByteBuffer(bytes: octets.prefix(prefix.count + headerOctets))
+        if message.octets <= request.wholeOctets { message.whole = ByteBuffer(bytes: octets) }
+        return message
+    }
 }

@@ -3,7 +3,7 @@ import Foundation
 import Messaging
 import Synchronization
 
-/// Authentication in memory: one account, PLAIN and a mechanism of two steps with a last word of the server.
+/// Authentication in memory: one account with mail and one without, PLAIN and a mechanism of two steps with a last word of the server.
 package final class MemorySasl: Sasl, Sendable {
     package let fault = Mutex<MessagingError?>(nil)
     package let bindings = Mutex<[String]>([])
@@ -11,6 +11,8 @@ package final class MemorySasl: Sasl, Sendable {
     package let clientAddresses = Mutex<[String]>([])
     package static let address = "alice@example.test"
     package static let password = "correct horse"
+    /// Another user, with the same password and no mailbox.
+    package static let otherAddress = "bob@example.test"
 
     package init() {}
 
@@ -62,6 +64,9 @@ package final class MemorySasl: Sasl, Sendable {
         var reply = SaslStepReply()
         if response == Data("\0\(Self.address)\0\(Self.password)".utf8) {
             reply.success = success
+        } else if response == Data("\0\(Self.otherAddress)\0\(Self.password)".utf8) {
+            reply.success.identity.accountID = MemoryStore.accountID + 1
+            reply.success.identity.address = Self.otherAddress
         } else {
             reply.failure = .credentials
         }

@@ -30,6 +30,9 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         /// From where on the last caller of `view` knew nothing.
         package var lastChangedSince: UInt64 = 0
         package var octetsInFlight = 0
+        /// By mailbox; how many there ever were tells one key from another.
+        package var urlKeys: [Int64: UInt8] = [:]
+        package var lastURLKey: UInt8 = 0
         package var abandonedUploads = 0
         /// Who appended, one message after another.
         package var appendClients: [ClientConnection] = []
@@ -244,28 +247,18 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         }
     }
 
-    package func fetch(_ request: FetchRequest, _ context: CallContext) async throws -> ReplyStream<FetchItem> {
+    package func fetch(_ request: FetchRequest, _ context: CallContext) async throws -> ReplyStream<FetchPage> {
         try call("fetch") { state in
             let found = state.mailboxes.first { $0.id == request.mailboxID }?.messages ?? []
             let wanted = found.filter { pairs(request.uids, contain: $0.uid) }
             state.calls["fetched messages", default: 0] += wanted.count
-            let elements = wanted.map { message -> ReplyStream<FetchItem>.Element in
-                var item = FetchItem()
-                item.uid = message.uid
-                item.contentID = message.contentID
-                item.savedAt = message.savedAt
-                item.octets = Int64(message.size)
-                if request.rowOnly { return (item, []) }
-                if request.envelope { item.envelope = Data(message.envelope) }
-                if request.bodyStructure { item.bodyStructure = Data(message.bodyStructure) }
-                if request.body { item.body = Data(message.body) }
-                if request.mimeIndex { item.mimeIndex = Data(message.mimeIndex) }
-                item.prefixOctets = Int64(message.prefix.count)
-                item.headerOctets = Int64(message.headerOctets)
-                let header = message.octets.prefix(message.prefix.count + message.headerOctets)
-                return (item, request.header ? [ByteBuffer(bytes: header)] : [])
+            // A few to a page, so that answers span pages.
+            let pages = stride(from: 0, to: wanted.count, by: 3).map { start in
+                let messages = wanted[start..<min(start + 3, wanted.count)].map { $0.fetched(request) }
+                let (page, payload) = FetchPage.page(of: messages, request.kinds)
+                return (item: page, payload: payload)
             }
-            return (ReplyStream(elements), nil)
+            return (ReplyStream(pages), nil)
         }
     }
 

@@ -22,7 +22,12 @@ extension Session {
                 .quota(of: .mailbox), .metadata, .listMetadata,
             ]
             capabilities += ThreadAlgorithm.allCases.map { .threading($0) }
-            capabilities += [.utf8Accept, .multiAppend, .replace]
+            capabilities += [.utf8Accept, .multiAppend, .replace, .catenate, .urlPartial, .urlAuth]
+            capabilities += [.uidOnly, .uidBatches]
+            if limits.commandMessages > 0 {
+                capabilities.append(.messageLimit(UInt32(clamping: limits.commandMessages)))
+            }
+            capabilities += [.preview, .multiSearch, .filters, .contextSearch, .contextSort, .searchFuzzy]
             if machine.offersUnauthenticate { capabilities.append(.unauthenticate) }
             if !machine.isCompressed { capabilities.append(.compressDeflate) }
         }
@@ -77,6 +82,10 @@ extension Session {
             if !machine.acceptsUTF8 { enabled.append(.utf8Accept) }
             machine.enabledUTF8Accept()
             parser.encoding = .utf8
+        }
+        if capabilities.contains(.uidOnly) {
+            if !machine.isUIDOnly { enabled.append(.uidOnly) }
+            machine.uidOnlyEnabled()
         }
         printer.untagged(.enabled(enabled))
         if wantsModificationSequences || machine.tellsVanished { beginModificationSequences() }

@@ -5,8 +5,8 @@ import NIOCore
 import ServiceRuntime
 import Settlement
 
-/// APPEND (RFC 9051, 6.3.12; RFC 3502; RFC 3516, 4.4; RFC 4315, 3; RFC 6855, 4) and REPLACE (RFC 8508). Small messages
-/// are gathered, so that their hand-over can be repeated; a large one streams through to content processing while the
+/// APPEND (RFC 9051, 6.3.12; RFC 3502; RFC 3516, 4.4; RFC 4315, 3; RFC 6855, 4; of CATENATE, RFC 4469, see
+/// `Catenating.swift`) and REPLACE (RFC 8508). Small messages are gathered, so that their hand-over can be repeated; a large one streams through to content processing while the
 /// client sends it, and the last octets are held back until the command has proved complete: half a message is never
 /// stored.
 ///
@@ -30,8 +30,9 @@ extension Session {
 
     private func store(_ command: AppendCommand) async throws -> CommandOutcome {
         var request = AppendRequest()
-        let literal = command.message.literal
         let first: AppendedMessage
+        // Octets of a message that streams.
+        var streamed: Int?
         do {
             request.accountID = try accountID()
             request.mailboxName = command.mailbox.value
@@ -40,27 +41,34 @@ extension Session {
             if let identity = machine.identity { request.client.identity = identity }
             if let replaced = command.replaced { request.replaced = try replacement(replaced) }
             first = try AppendedMessage(command.message)
-            if literal.octets > limits.inlineOctets { try await checkTarget(command.mailbox) }
+            if case .literal(let literal, _) = command.message.content, literal.octets > limits.inlineOctets {
+                streamed = literal.octets
+                try await checkTarget(command.mailbox)
+            }
         } catch {
             parser.refuseLiteral()
             throw error
         }
-        if literal.isSynchronizing { invite(ResponseText(nil, "Ready for the message")) }
+        if case .literal(let literal, _) = command.message.content, literal.isSynchronizing {
+            invite(ResponseText(nil, "Ready for the message"))
+        }
         let reply: AppendReply
-        if literal.octets <= limits.inlineOctets {
-            let (messages, octets) = try await gather(first)
-            request.describe(messages)
+        if let streamed {
+            request.describe([first])
+            let head = request
+            reply = try await handingOver { try await $0.handOver(head, streamed: streamed) }
+        } else {
+            let gathered = try await gather(command.message, first)
+            let (payload, timeout) = try await handedOver(gathered, to: command.mailbox)
+            request.describe(gathered.messages)
             // Only now they are whole.
             request.client.receivedUptime = Moment.now.uptime
             let whole = request
             reply = try await handingOver { session in
                 try await session.services.acceptance.append(
-                    whole, message: Payload(octets), session.callContext(changing: true))
+                    whole, message: payload,
+                    CallContext(transaction: session.transaction, timeout: timeout, idempotencyKey: .next()))
             }
-        } else {
-            request.describe([first])
-            let head = request
-            reply = try await handingOver { try await $0.handOver(head, streamed: literal.octets) }
         }
         return try await outcome(of: reply, command, replacing: request.replaced.uid)
     }
@@ -115,38 +123,67 @@ extension Session {
         }
     }
 
-    /// Reads messages to the end of the command: what they are, and their octets one behind the other.
-    private func gather(_ first: AppendedMessage) async throws -> (messages: [AppendedMessage], octets: ByteBuffer) {
-        var messages = [first]
-        var octets = ByteBuffer()
-        octets.reserveCapacity(Int(clamping: first.messageOctets))
-        var has8BitHeader = false
-        while true {
-            var header = AppendedHeader()
-            while var piece = try await nextMessageOctets() {
-                header.take(piece)
-                octets.writeBuffer(&piece)
+    /// Reads messages to the end of the command, the first of which has been asked for.
+    private func gather(_ first: AppendMessage, _ described: AppendedMessage) async throws -> GatheredMessages {
+        var gathered = GatheredMessages()
+        var sources = CatenateSources()
+        var next: (head: AppendMessage, message: AppendedMessage)? = (first, described)
+        while let (head, message) = next {
+            let behind: AppendMessage?
+            switch head.content {
+            case .literal(let literal, _):
+                gathered.begin(message, announcing: literal.octets)
+                while let piece = try await nextMessageOctets() { gathered.append(piece) }
+                behind = try await endOrNextMessage()
+            case .parts:
+                gathered.begin(message, announcing: 0)
+                behind = try await gatherParts(into: &gathered, &sources)
             }
-            has8BitHeader = has8BitHeader || header.has8Bit
-            guard let next = try await endOrNextMessage() else { break }
+            guard let following = behind else { break }
             do {
-                let message = try AppendedMessage(next)
-                guard messages.count < limits.appendedMessages, next.literal.octets <= limits.inlineOctets,
-                    next.literal.octets <= limits.commandOctets - octets.readableBytes
-                else { throw limitOfSeveral }
-                messages.append(message)
+                next = (following, try another(following, behind: gathered))
             } catch {
                 parser.refuseLiteral()
                 throw error
             }
-            if next.literal.isSynchronizing { invite(ResponseText(nil, "Ready for the next message")) }
+            if case .literal(let literal, _) = following.content, literal.isSynchronizing {
+                invite(ResponseText(nil, "Ready for the next message"))
+            }
         }
         machine.appendComplete()
-        try check(has8BitHeader)
-        return (messages, octets)
+        try check(gathered.has8BitHeader)
+        return gathered
     }
 
-    private var limitOfSeveral: Refusal {
+    /// A message that follows others in one command; throws when it cannot be stored with them.
+    private func another(
+        _ message: AppendMessage, behind gathered: GatheredMessages
+    ) throws -> AppendedMessage {
+        let described = try AppendedMessage(message)
+        let limit = limits.commandMessages
+        guard limit == 0 || gathered.messages.count < limit else { throw Refusal.beyond(limit) }
+        guard gathered.messages.count < limits.appendedMessages else { throw limitOfSeveral }
+        if case .literal(let literal, _) = message.content {
+            guard literal.octets <= limits.inlineOctets,
+                literal.octets <= limits.commandOctets - gathered.octetsInMemory
+            else { throw limitOfSeveral }
+        }
+        return described
+    }
+
+    /// What is handed over when the command is complete, and how long that may take.
+    private func handedOver(
+        _ gathered: GatheredMessages, to mailbox: MailboxName
+    ) async throws -> (Payload, timeout: Duration) {
+        if let octets = gathered.octets { return (Payload(octets), limits.peerTimeout) }
+        let source = gathered.source(from: try sectionReader())
+        if source.octetCount <= limits.inlineOctets { return (Payload(try await source.all()), limits.peerTimeout) }
+        try await checkTarget(mailbox)
+        // As if a MiB took a second to be read.
+        return (Payload(source: source), limits.peerTimeout + .seconds(source.octetCount >> 20))
+    }
+
+    var limitOfSeveral: Refusal {
         Refusal(
             .no, .limit,
             "Together go at most \(limits.appendedMessages) messages of \(limits.inlineOctets) octets each and "
@@ -216,12 +253,13 @@ extension Session {
     }
 
     /// The message's next octets, nil when all have come.
-    private func nextMessageOctets() async throws -> ByteBuffer? {
+    func nextMessageOctets() async throws -> ByteBuffer? {
         switch try await nextEvent() {
         case .messageOctets(let octets): return octets
         case .messageEnd: return nil
         case .invalid(let failure): throw try appendInvalid(failure)
-        case .needMore, .command, .literal, .append, .appendNext, .appendEnd, .authenticationLine, .idleEnd:
+        case .needMore, .command, .literal, .append, .appendPart, .appendNext, .appendEnd, .authenticationLine,
+            .idleEnd:
             throw SessionEnd.bye(StatusResponse(.bye, .serverBug, "Internal error"))
         }
     }
@@ -232,7 +270,8 @@ extension Session {
         case .appendEnd: return nil
         case .appendNext(let message): return message
         case .invalid(let failure): throw try appendInvalid(failure)
-        case .needMore, .command, .literal, .append, .messageOctets, .messageEnd, .authenticationLine, .idleEnd:
+        case .needMore, .command, .literal, .append, .appendPart, .messageOctets, .messageEnd, .authenticationLine,
+            .idleEnd:
             throw SessionEnd.bye(StatusResponse(.bye, .serverBug, "Internal error"))
         }
     }
@@ -244,7 +283,7 @@ extension Session {
         throw limitOfSeveral
     }
 
-    private func appendInvalid(_ failure: InvalidCommand) throws -> Refusal {
+    func appendInvalid(_ failure: InvalidCommand) throws -> Refusal {
         if failure.mustClose { throw SessionEnd.bye(failure.response) }
         if case .end(let bye) = machine.badCommandArrived() { farewell = bye }
         let status = failure.response
@@ -300,9 +339,14 @@ extension AppendedMessage {
         self.init()
         flags = try Session.storable(message.flags)
         internalDate = message.internalDate?.microsecondsSince1970 ?? 0
-        messageOctets = Int64(message.literal.octets)
-        guard message.literal.octets > 0 else { throw Refusal(.no, nil, "An empty message is not stored") }
+        guard case .literal(let literal, _) = message.content else { return }
+        messageOctets = Int64(literal.octets)
+        guard literal.octets > 0 else { throw Refusal.emptyMessage }
     }
+}
+
+extension Refusal {
+    static let emptyMessage = Refusal(.no, nil, "An empty message is not stored")
 }
 
 extension AppendRequest {

@@ -82,8 +82,8 @@ extension Session {
         case .authenticationLine(.response(let response)): return Bytes(response.readableBytesView)
         case .authenticationLine(.cancelled), .authenticationLine(.malformed): return nil
         case .invalid(let failure) where failure.mustClose: throw SessionEnd.bye(failure.response)
-        case .needMore, .command, .literal, .append, .messageOctets, .messageEnd, .appendNext, .appendEnd, .idleEnd,
-            .invalid:
+        case .needMore, .command, .literal, .append, .appendPart, .messageOctets, .messageEnd, .appendNext, .appendEnd,
+            .idleEnd, .invalid:
             return nil
         }
     }

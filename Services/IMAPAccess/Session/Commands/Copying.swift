@@ -4,9 +4,11 @@ import IMAPSyntax
 /// COPY, MOVE, EXPUNGE (RFC 9051, 6.4.3, 6.4.7 to 6.4.9; RFC 6851; RFC 4315).
 extension Session {
     func copy(_ arguments: CopyCommand, move: Bool) async throws -> CommandOutcome {
-        let positions = try positions(of: arguments.messages, by: arguments.numbering)
+        let (positions, lowest) = withinLimit(try positions(of: arguments.messages, by: arguments.numbering))
         guard let selected else { throw Refusal.serverBug }
         if move, selected.view.readOnly { throw Refusal.readOnly }
+        // COPY is all or nothing.
+        if let lowest, !move { throw Refusal.beyond(limits.commandMessages, lowest: lowest) }
         let name = move ? "MOVE" : "COPY"
         guard !positions.isEmpty else { return .ok("\(name) completed, no messages") }
         var request = CopyRequest()
@@ -38,7 +40,7 @@ extension Session {
         services.mailboxes.notify(except: selected.membership)
         // Before the EXPUNGE responses, so that the client knows where its messages went (RFC 6851, 4.3).
         if let code { printer.untagged(StatusResponse(.ok, code, "Moved")) }
-        return try await expunged("MOVE completed")
+        return telling(lowest, try await expunged("MOVE completed"))
     }
 
     /// The end of a command that removed messages: who resynchronises learns up to where it has been told everything
@@ -56,9 +58,13 @@ extension Session {
         var request = ExpungeRequest()
         request.accountID = try accountID()
         request.mailboxID = selected.view.mailboxID
+        var lowest: UInt32?
         if let messages {
-            request.uids = uidPairs(try positions(of: messages, by: .uids))
-            guard !request.uids.isEmpty else { return .ok("\(name) completed") }
+            let positions = try positions(of: messages, by: .uids)
+            guard !positions.isEmpty else { return .ok("\(name) completed") }
+            let marked = try await markedWithinLimit(positions)
+            request.uids = marked?.pairs ?? uidPairs(positions)
+            lowest = marked?.lowest
         }
         let reply = try await services.store.expunge(request, callContext(changing: true))
         try Refusal.check(reply.outcome)
@@ -67,8 +73,8 @@ extension Session {
                 try await refreshSelected()
             }
             services.mailboxes.notify(except: selected.membership)
-            return try await expunged("\(name) completed")
+            return telling(lowest, try await expunged("\(name) completed"))
         }
-        return .ok("\(name) completed")
+        return telling(lowest, .ok("\(name) completed"))
     }
 }

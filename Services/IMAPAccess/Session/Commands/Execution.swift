@@ -44,6 +44,7 @@ extension Session {
         }
         if case .answer(let status, let synchronisation) = outcome {
             try await synchronise(synchronisation)
+            try await tellContexts()
             reportExpungesHeldBack()
             printer.tagged(tag, status)
             SessionMetrics.count(name, status.condition)
@@ -94,6 +95,11 @@ extension Session {
         case .getACL(let name): try await accessControl(of: name)
         case .listRights(let subject): try await listRights(subject)
         case .myRights(let name): try await myRights(name)
+        case .eSearch(let arguments): try await searchMailboxes(arguments, tag: tag)
+        case .cancelUpdate(let tags): try cancelUpdate(tags)
+        case .resetKey(let arguments): try await resetKeys(arguments)
+        case .generateURLAuthorization(let requests): try await authorize(requests)
+        case .urlFetch(let urls): try await fetchURLs(urls)
         case .check: try await noop("CHECK completed")
         case .close: try await closeMailbox()
         case .unselect: unselectMailbox()
@@ -102,6 +108,7 @@ extension Session {
         case .search(let arguments): try await search(arguments, tag: tag)
         case .sort(let arguments): try await sort(arguments, tag: tag)
         case .thread(let arguments): try await thread(arguments)
+        case .uidBatches(let arguments): try uidBatches(arguments, tag: tag)
         case .fetch(let arguments): try await fetch(arguments)
         case .store(let arguments): try await store(arguments)
         case .copy(let arguments): try await copy(arguments, move: false)

@@ -5,34 +5,47 @@ import Messaging
 import NIOCore
 
 /// FETCH (RFC 9051, 6.4.5; RFC 3501, 6.4.5; RFC 3516). Flags, dates and sizes come from the view; ENVELOPE, BODY and
-/// BODYSTRUCTURE are copied as storage keeps them.
+/// BODYSTRUCTURE are copied as storage keeps them. Small messages come many at once, so that the next are on their way while
+/// these are written out.
 extension Session {
     func fetch(_ arguments: FetchCommand) async throws -> CommandOutcome {
-        let plan = FetchPlan(arguments)
+        let plan = FetchPlan(arguments, byUIDOnly: machine.isUIDOnly)
         if arguments.wantsVanished, !machine.tellsVanished {
             throw Refusal(.bad, nil, "ENABLE QRESYNC goes before VANISHED")
         }
         var positions = try positions(of: arguments.messages, by: arguments.numbering)
-        if let part = arguments.part { positions = positions.within(part) }
-        if plan.attributes.contains(.modificationSequence) { beginModificationSequences() }
+        if let part = arguments.part {
+            positions = positions.within(part)
+            guard withinLimit(positions).lowest == nil else { throw Refusal.beyond(limits.commandMessages) }
+        }
+        if plan.has(.modificationSequence) { beginModificationSequences() }
         if let since = arguments.changedSince {
             if arguments.wantsVanished { try await reportVanished(arguments.messages, since: since) }
             positions = changed(positions, since: since)
         }
+        let lowest: UInt32?
+        (positions, lowest) = withinLimit(positions)
         let synchronisation = Synchronisation(after: arguments.numbering)
         guard let selected, !positions.isEmpty else { return .ok("FETCH completed", synchronising: synchronisation) }
         let newlySeen =
             plan.setsSeen && !selected.view.readOnly ? try await markSeen(positions, plan) : []
         var shortfall = FetchShortfall()
-        try await answer(plan, positions, newlySeen, &shortfall)
+        try await answer(plan, positions, newlySeen, &shortfall, fromLast: lowest != nil)
         if shortfall.someCannotBeDecoded {
-            return .answer(StatusResponse(.no, .unknownCTE, "A transfer encoding is not known"), synchronisation)
+            return telling(
+                lowest,
+                .answer(StatusResponse(.no, .unknownCTE, "A transfer encoding is not known"), synchronisation))
         }
         if shortfall.someAreGone, arguments.numbering == .sequenceNumbers {
-            return .answer(
-                StatusResponse(.no, .expungeIssued, "Some of the messages are no longer there"), synchronisation)
+            // RFC 9738, 3.1 wants it in OK.
+            let condition: StatusCondition = lowest == nil ? .no : .ok
+            return telling(
+                lowest,
+                .answer(
+                    StatusResponse(condition, .expungeIssued, "Some of the messages are no longer there"),
+                    synchronisation))
         }
-        return .ok("FETCH completed", synchronising: synchronisation)
+        return telling(lowest, .ok("FETCH completed", synchronising: synchronisation))
     }
 
     /// Sets `\Seen` on those that lack it, and returns their uids: their answers tell it.
@@ -60,6 +73,11 @@ extension Session {
         self.selected?.ownArrivals = []
         let positions = (told.lowerBound(uid + 1)..<told.count).filter { !selected.ownArrivals.contains(told.uids[$0]) }
             .ranges
+        try await fetchUnasked(positions, attributes)
+    }
+
+    /// FETCH responses that no command asks for.
+    func fetchUnasked(_ positions: [Range<Int>], _ attributes: [FetchAttribute]) async throws {
         let plan = FetchPlan(
             FetchCommand(numbering: .sequenceNumbers, messages: .savedResult, attributes: attributes))
         var shortfall = FetchShortfall()
@@ -67,14 +85,27 @@ extension Session {
     }
 
     private func answer(
-        _ plan: FetchPlan, _ positions: [Range<Int>], _ newlySeen: Set<UInt32>, _ shortfall: inout FetchShortfall
+        _ plan: FetchPlan, _ positions: [Range<Int>], _ newlySeen: Set<UInt32>, _ shortfall: inout FetchShortfall,
+        fromLast: Bool = false
     ) async throws {
         isAnsweringFetch = true
         defer { isAnsweringFetch = false }
-        switch (plan.octets, plan.needsItems) {
-        case (.none, false): try await fetchFromView(plan, positions)
-        case (.none, true), (.headers, _): try await fetchItems(plan, positions, newlySeen, &shortfall)
-        case (.ranges, _): try await fetchRanges(plan, positions, newlySeen, &shortfall)
+        let positions = fromLast ? positions.descending : positions
+        if plan.wantsPreviews {
+            try await answerWithPreviews(plan, positions, newlySeen, &shortfall, fromLast: fromLast)
+        } else {
+            try await writeAnswers(plan, positions, newlySeen, &shortfall, fromLast: fromLast)
+        }
+    }
+
+    func writeAnswers(
+        _ plan: FetchPlan, _ positions: [Range<Int>], _ newlySeen: Set<UInt32>, _ shortfall: inout FetchShortfall,
+        fromLast: Bool
+    ) async throws {
+        switch (plan.needsStorage, fromLast) {
+        case (false, _): try await fetchFromView(plan, positions)
+        case (true, false): try await fetchFromStorage(plan, positions, newlySeen, &shortfall)
+        case (true, true): try await fetchFromLast(plan, positions, newlySeen, &shortfall)
         }
     }
 
@@ -83,8 +114,8 @@ extension Session {
     private func fetchFromView(_ plan: FetchPlan, _ positions: [Range<Int>]) async throws {
         for position in positions.joined() {
             guard let row = selected?.view.told[position] else { return }
-            printer.beginFetch(UInt32(clamping: position + 1))
-            for attribute in plan.attributes { printFromView(attribute, row) }
+            beginFetch(at: position, uid: row.uid)
+            for item in plan.items { printFromView(item.attribute, row) }
             printer.endFetch()
             try await breathe()
         }
@@ -99,6 +130,7 @@ extension Session {
         case .modificationSequence: printer.fetchModificationSequence(row.modseq)
         // Threads are not kept, so that none is told (RFC 8474, 5.2).
         case .threadID: printer.fetchThreadID(nil)
+        case .preview: printer.fetchPreview(previews[row.uid])
         case .envelope, .rfc822, .rfc822Header, .rfc822Text, .body, .bodyStructure, .section, .binary, .binarySize,
             .emailID, .saveDate:
             break
@@ -111,58 +143,101 @@ extension Session {
             keywords: selected?.keywords ?? [])
     }
 
-    // MARK: From what storage keeps ready
+    // MARK: From storage
 
-    private func fetchItems(
+    private func fetchFromStorage(
         _ plan: FetchPlan, _ positions: [Range<Int>], _ newlySeen: Set<UInt32>, _ shortfall: inout FetchShortfall
     ) async throws {
-        guard let mailboxID = selected?.view.mailboxID else { return }
-        let request = plan.request(accountID: try accountID(), mailboxID: mailboxID, uids: uidPairs(positions))
+        guard let view = selected?.view else { return }
+        let told = view.told
+        let reader = try messageReader(of: view.mailboxID)
         var expected = targets(positions, newlySeen)
         var next = expected.next()
-        let context = CallContext(transaction: transaction, timeout: .seconds(24 * 3600))
-        for try await (item, payload) in try await services.store.fetch(request, context) {
+        // A client may take its time to read.
+        try await reader.messages(
+            uids: positions.joined().map { told.uids[$0] }, patience: .seconds(24 * 3600), plan.choose
+        ) { message in
             // Uids ascend on both sides; what is left out is gone.
-            while let target = next, target.row.uid < item.uid {
+            while let target = next, target.row.uid < message.uid {
                 shortfall.someAreGone = true
                 next = expected.next()
             }
-            guard let target = next, target.row.uid == item.uid else { continue }
+            guard let target = next, target.row.uid == message.uid else { return }
             next = expected.next()
-            printer.beginFetch(UInt32(clamping: target.position + 1))
-            for attribute in plan.attributes {
-                if let source = SectionSource(attribute) {
-                    printHeader(attribute, source, payload.first ?? ByteBuffer())
-                } else {
-                    print(attribute, target.row, item)
-                }
-            }
-            endFetch(target, plan)
-            try await breathe()
+            try await answer(target, message, plan, reader, &shortfall)
         }
         if next != nil { shortfall.someAreGone = true }
     }
 
-    func print(_ attribute: FetchAttribute, _ row: MessageRow, _ item: FetchItem) {
+    /// FETCH in this descending order of messages. Storage gives them ascending, so it is asked for some after some.
+    private func fetchFromLast(
+        _ plan: FetchPlan, _ positions: [Range<Int>], _ newlySeen: Set<UInt32>, _ shortfall: inout FetchShortfall
+    ) async throws {
+        guard let mailboxID = selected?.view.mailboxID else { return }
+        let reader = try messageReader(of: mailboxID)
+        var rest = targets(positions, newlySeen)
+        while true {
+            var piece: [FetchTarget] = []
+            while piece.count < 16, let target = rest.next() { piece.append(target) }
+            if piece.isEmpty { return }
+            var found: [UInt32: FetchedMessage] = [:]
+            try await reader.messages(uids: piece.map(\.row.uid).reversed(), plan.choose) { found[$0.uid] = $0 }
+            for target in piece {
+                if let message = found[target.row.uid] {
+                    try await answer(target, message, plan, reader, &shortfall)
+                } else {
+                    shortfall.someAreGone = true
+                }
+            }
+        }
+    }
+
+    private func answer(
+        _ target: FetchTarget, _ message: FetchedMessage, _ plan: FetchPlan, _ reader: MessageReader,
+        _ shortfall: inout FetchShortfall
+    ) async throws {
+        if plan.octets == .none {
+            write(target, message, plan)
+        } else {
+            try await writeOctets(target, message, plan, reader, &shortfall)
+        }
+        try await breathe()
+    }
+
+    /// Reads messages of a mailbox of the account's.
+    func messageReader(of mailboxID: Int64) throws -> MessageReader {
+        MessageReader(
+            store: services.store, cache: services.messages, accountID: try accountID(), mailboxID: mailboxID,
+            transaction: transaction, timeout: limits.peerTimeout)
+    }
+
+    /// A message that storage keeps all answers of.
+    private func write(_ target: FetchTarget, _ message: FetchedMessage, _ plan: FetchPlan) {
+        beginFetch(at: target.position, uid: target.row.uid)
+        for item in plan.items { print(item.attribute, target.row, message) }
+        endFetch(target, plan)
+    }
+
+    func print(_ attribute: FetchAttribute, _ row: MessageRow, _ message: FetchedMessage) {
         switch attribute {
-        case .envelope: printer.fetchEnvelope(octets: item.envelope)
-        case .body: printer.fetchBody(octets: item.body)
-        case .bodyStructure: printer.fetchBodyStructure(octets: item.bodyStructure)
-        case .saveDate: printer.fetchSaveDate(microsecondsSince1970: item.savedAt)
-        case .emailID: printer.fetchEmailID(ObjectID(.email, UInt64(bitPattern: item.contentID)))
+        case .envelope: printer.fetchEnvelope(message.envelope ?? ByteBuffer())
+        case .body: printer.fetchBody(message.body ?? ByteBuffer())
+        case .bodyStructure: printer.fetchBodyStructure(message.bodyStructure ?? ByteBuffer())
+        case .saveDate: printer.fetchSaveDate(microsecondsSince1970: message.savedAt)
+        case .emailID: printer.fetchEmailID(ObjectID(.email, UInt64(bitPattern: message.contentID)))
         case .uid, .flags, .internalDate, .rfc822Size, .rfc822, .rfc822Header, .rfc822Text, .section, .binary,
-            .binarySize, .modificationSequence, .threadID:
+            .binarySize, .modificationSequence, .threadID, .preview:
             printFromView(attribute, row)
         }
     }
 
     func endFetch(_ target: FetchTarget, _ plan: FetchPlan) {
         if target.seenIsNew {
-            if !plan.attributes.contains(.flags) { printFlags(target.row) }
+            if !plan.has(.flags) { printFlags(target.row) }
             // RFC 7162, 3.2.4.
             if machine.tellsModificationSequences {
-                if !plan.attributes.contains(.uid) { printer.fetchUID(target.row.uid) }
-                if !plan.attributes.contains(.modificationSequence) {
+                if !machine.isUIDOnly, !plan.has(.uid) { printer.fetchUID(target.row.uid) }
+                if !plan.has(.modificationSequence) {
                     printer.fetchModificationSequence(target.row.modseq)
                 }
             }
@@ -170,19 +245,7 @@ extension Session {
         printer.endFetch()
     }
 
-    /// The message's own header, or chosen fields of it.
-    private func printHeader(_ attribute: FetchAttribute, _ source: SectionSource, _ header: ByteBuffer) {
-        guard let label = FetchOctetsLabel(attribute), case .text(let section) = source.kind else { return }
-        var octets = header
-        if let fields = section.text?.chosenFields {
-            octets = ByteBuffer(
-                bytes: HeaderBlock(Array(header.readableBytesView)).extract(
-                    names: fields.names, excluding: fields.excluding))
-        }
-        printer.fetchOctets(label, octets.clamped(to: source.partial))
-    }
-
-    func targets(_ positions: [Range<Int>], _ newlySeen: Set<UInt32>) -> some IteratorProtocol<FetchTarget> {
+    private func targets(_ positions: [Range<Int>], _ newlySeen: Set<UInt32>) -> some IteratorProtocol<FetchTarget> {
         let told = selected?.view.told
         return positions.joined().lazy.compactMap { position -> FetchTarget? in
             guard let row = told?[position] else { return nil }

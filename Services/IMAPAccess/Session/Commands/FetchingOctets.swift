@@ -4,178 +4,91 @@ import MailMessage
 import Messaging
 import NIOCore
 
-/// FETCH of what is in the messages' octets: small messages are asked for ahead of the one that is written out, large ones
-/// stream through.
+/// FETCH of what is in the messages' octets: small messages came with the page, large ones stream through.
 extension Session {
-    /// Messages of which no more than this is wanted are read whole and ahead.
+    /// A message of which no more than this is wanted is read at once.
     private static var smallOctets: Int { 256 * 1024 }
-    private static var batchSize: Int { 64 }
 
-    func fetchRanges(
-        _ plan: FetchPlan, _ positions: [Range<Int>], _ newlySeen: Set<UInt32>, _ shortfall: inout FetchShortfall
+    func writeOctets(
+        _ target: FetchTarget, _ message: FetchedMessage, _ plan: FetchPlan, _ reader: MessageReader,
+        _ shortfall: inout FetchShortfall
     ) async throws {
-        guard let mailboxID = selected?.view.mailboxID else { return }
-        let reader = MessageReader(
-            store: services.store, accountID: try accountID(), mailboxID: mailboxID, transaction: transaction,
-            timeout: limits.peerTimeout)
-        var iterator = targets(positions, newlySeen)
-        while true {
-            var batch: [FetchTarget] = []
-            while batch.count < Self.batchSize, let target = iterator.next() { batch.append(target) }
-            if batch.isEmpty { return }
-            try await fetchBatch(plan, batch, reader, &shortfall)
+        guard let pieces = FetchPieces(plan, try StoredMessage(message)) else {
+            shortfall.someCannotBeDecoded = true
+            return
         }
-    }
-
-    private func fetchBatch(
-        _ plan: FetchPlan, _ batch: [FetchTarget], _ reader: MessageReader, _ shortfall: inout FetchShortfall
-    ) async throws {
-        var items: [UInt32: FetchItem] = [:]
-        if plan.needsItems {
-            let uids = NumberSet(batch.map(\.row.uid)).pairs
-            let request = plan.request(accountID: reader.accountID, mailboxID: reader.mailboxID, uids: uids)
-            for try await (item, _) in try await services.store.fetch(request, callContext()) {
-                items[item.uid] = item
-            }
+        let job = FetchJob(target: target, message: message, plan: plan, pieces: pieces)
+        let span = pieces.span
+        let isThere: Bool
+        if let octets = message.octets(span) {
+            try await write(job, octets)
+            isThere = true
+        } else if span.count <= Self.smallOctets {
+            let octets = try await reader.read(uid: message.uid, span)
+            if let octets { try await write(job, octets) }
+            isThere = octets != nil
+        } else {
+            isThere = try await writeLarge(job, reader)
         }
-        var jobs: [FetchJob] = []
-        for target in batch {
-            let message: StoredMessage
-            if plan.needsItems {
-                guard let item = items[target.row.uid] else {
-                    shortfall.someAreGone = true
-                    continue
-                }
-                message = try StoredMessage(item)
-            } else {
-                message = StoredMessage(octets: Int(target.row.size))
-            }
-            guard let pieces = FetchPieces(plan.attributes, message) else {
-                shortfall.someCannotBeDecoded = true
-                continue
-            }
-            jobs.append(FetchJob(target: target, message: message, pieces: pieces))
-        }
-        try await run(jobs, plan, items, reader, &shortfall)
+        if !isThere { shortfall.someAreGone = true }
     }
 
     private struct FetchJob {
-        var target: FetchTarget
-        var message: StoredMessage
-        var pieces: FetchPieces
-    }
-
-    /// Writes the answers in order while small messages behind them are already on their way.
-    private func run(
-        _ jobs: [FetchJob], _ plan: FetchPlan, _ items: [UInt32: FetchItem], _ reader: MessageReader,
-        _ shortfall: inout FetchShortfall
-    ) async throws {
-        var someAreGone = false
-        try await withThrowingTaskGroup(of: (Int, ByteBuffer?).self) { group in
-            var arrived: [Int: ByteBuffer?] = [:]
-            var asked = 0
-            var inFlight = 0
-            var inFlightOctets = 0
-            for (position, job) in jobs.enumerated() {
-                while asked < jobs.count, inFlight < limits.readAheadRequests {
-                    let ahead = jobs[asked]
-                    let span = ahead.pieces.span
-                    if span.count > Self.smallOctets {
-                        if asked > position { break }
-                    } else if !span.isEmpty {
-                        guard inFlight == 0 || inFlightOctets + span.count <= limits.readAheadOctets else { break }
-                        let (number, uid) = (asked, ahead.target.row.uid)
-                        group.addTask { (number, try await reader.read(uid: uid, span)) }
-                        inFlight += 1
-                        inFlightOctets += span.count
-                    }
-                    asked += 1
-                }
-                let span = job.pieces.span
-                if span.count > Self.smallOctets {
-                    if try await !writeLarge(job, plan, items, reader) { someAreGone = true }
-                    continue
-                }
-                if span.isEmpty {
-                    try await write(job, plan, items, ByteBuffer())
-                    continue
-                }
-                while arrived[position] == nil, let (number, octets) = try await group.next() {
-                    arrived[number] = .some(octets)
-                }
-                inFlight -= 1
-                inFlightOctets -= span.count
-                if let octets = arrived.removeValue(forKey: position) ?? nil {
-                    try await write(job, plan, items, octets)
-                } else {
-                    someAreGone = true
-                }
-            }
-        }
-        if someAreGone { shortfall.someAreGone = true }
+        let target: FetchTarget
+        let message: FetchedMessage
+        let plan: FetchPlan
+        let pieces: FetchPieces
     }
 
     /// A message all of whose wanted octets are in `octets`.
-    private func write(
-        _ job: FetchJob, _ plan: FetchPlan, _ items: [UInt32: FetchItem], _ octets: ByteBuffer
-    ) async throws {
-        printer.beginFetch(UInt32(clamping: job.target.position + 1))
-        for (number, attribute) in plan.attributes.enumerated() {
-            guard let piece = job.pieces.pieces[number] else {
-                print(attribute, job.target.row, items[job.target.row.uid] ?? FetchItem())
-                continue
-            }
+    private func write(_ job: FetchJob, _ octets: ByteBuffer) async throws {
+        beginFetch(at: job.target.position, uid: job.target.row.uid)
+        for (item, piece) in zip(job.plan.items, job.pieces.pieces) {
             switch piece {
+            case .none:
+                print(item.attribute, job.target.row, job.message)
             case .missing:
-                if case .binarySize(let part) = attribute {
-                    printer.fetchBinarySize(part: part, 0)
-                } else if let label = FetchOctetsLabel(attribute) {
-                    printer.fetchOctets(label, nil)
-                }
-            case .octets(let range, let fields):
-                guard let label = FetchOctetsLabel(attribute) else { continue }
-                var slice = octets.slice(range, from: job.pieces.span)
-                if let fields {
-                    slice = ByteBuffer(
-                        bytes: HeaderBlock(Array(slice.readableBytesView)).extract(
-                            names: fields.names, excluding: fields.excluding)
-                    ).clamped(to: SectionSource(attribute)?.partial)
-                }
+                writeMissing(item)
+            case .octets(let range):
+                guard let label = item.source?.label else { continue }
+                let slice = octets.slice(range, from: job.pieces.span)
                 printer.beginFetchOctets(label, count: UInt64(slice.readableBytes))
                 try await write(slice)
-            case .decoded(let range, let decoder):
-                var decoder = decoder
+            case .fields(let range, let fields):
+                guard let label = item.source?.label else { continue }
+                let chosen = octets.slice(range, from: job.pieces.span).chosen(fields)
+                printer.fetchOctets(label, chosen.clamped(to: item.source?.partial))
+            case .decoded(let range, var decoder):
                 var decoded: [UInt8] = []
                 decoder.decode(octets.slice(range, from: job.pieces.span).readableBytesView, into: &decoded)
                 decoder.finish(into: &decoded)
-                if case .binarySize(let part) = attribute {
+                if case .binarySize(let part) = item.attribute {
                     printer.fetchBinarySize(part: part, UInt64(decoded.count))
-                } else if let label = FetchOctetsLabel(attribute, isLiteral8: decoded.contains(0)) {
-                    printer.fetchOctets(
-                        label, ByteBuffer(bytes: decoded).clamped(to: SectionSource(attribute)?.partial))
+                } else if let label = FetchOctetsLabel(item.attribute, isLiteral8: decoded.contains(0)) {
+                    printer.fetchOctets(label, ByteBuffer(bytes: decoded).clamped(to: item.source?.partial))
                 }
             }
         }
-        endFetch(job.target, plan)
-        try await breathe()
+        endFetch(job.target, job.plan)
+    }
+
+    private func writeMissing(_ item: FetchPlan.Item) {
+        if case .binarySize(let part) = item.attribute {
+            printer.fetchBinarySize(part: part, 0)
+        } else if let label = item.source?.label {
+            printer.fetchOctets(label, nil)
+        }
     }
 
     /// A message of which much is wanted: each attribute streams by itself. False when the message is gone.
-    private func writeLarge(
-        _ job: FetchJob, _ plan: FetchPlan, _ items: [UInt32: FetchItem], _ reader: MessageReader
-    ) async throws -> Bool {
-        let uid = job.target.row.uid
+    private func writeLarge(_ job: FetchJob, _ reader: MessageReader) async throws -> Bool {
         // Whether it is still there must be known before the answer begins.
         let probe = job.pieces.span.lowerBound
-        guard try await reader.read(uid: uid, probe..<probe + 1) != nil else { return false }
-        printer.beginFetch(UInt32(clamping: job.target.position + 1))
+        guard try await reader.read(uid: job.message.uid, probe..<probe + 1) != nil else { return false }
+        beginFetch(at: job.target.position, uid: job.target.row.uid)
         do {
-            for (number, attribute) in plan.attributes.enumerated() {
-                guard let piece = job.pieces.pieces[number] else {
-                    print(attribute, job.target.row, items[uid] ?? FetchItem())
-                    continue
-                }
-                try await writeLarge(piece, attribute, uid, job, reader)
+            for (item, piece) in zip(job.plan.items, job.pieces.pieces) {
+                try await writeLarge(piece, item, job, reader)
             }
         } catch let end as SessionEnd {
             throw end
@@ -184,21 +97,27 @@ extension Session {
             logger.warning("answer broken off", metadata: ["transaction": "\(transaction)", "error": "\(error)"])
             throw SessionEnd.clientGone
         }
-        endFetch(job.target, plan)
-        try await breathe()
+        endFetch(job.target, job.plan)
         return true
     }
 
     private func writeLarge(
-        _ piece: FetchPieces.Piece, _ attribute: FetchAttribute, _ uid: UInt32, _ job: FetchJob,
-        _ reader: MessageReader
+        _ piece: FetchPieces.Piece, _ item: FetchPlan.Item, _ job: FetchJob, _ reader: MessageReader
     ) async throws {
+        let uid = job.message.uid
         let gone = MessagingError(.failed, "the message vanished while it was read")
         switch piece {
-        case .octets(let range, nil):
-            guard let label = FetchOctetsLabel(attribute) else { return }
+        case .none: print(item.attribute, job.target.row, job.message)
+        case .missing: writeMissing(item)
+        case .octets(let range):
+            guard let label = item.source?.label else { return }
             printer.beginFetchOctets(label, count: UInt64(range.count))
             guard try await reader.stream(uid: uid, range, promised: true, { try await write($0) }) else { throw gone }
+        case .fields(let range, let fields):
+            // Fields are chosen in memory: a header is never larger than its limit.
+            guard let label = item.source?.label else { return }
+            guard let header = try await reader.read(uid: uid, range) else { throw gone }
+            printer.fetchOctets(label, header.chosen(fields).clamped(to: item.source?.partial))
         case .decoded(let range, let decoder):
             var total: UInt64 = 0
             var binary = false
@@ -206,12 +125,12 @@ extension Session {
                 total += UInt64(octets.count)
                 binary = binary || octets.contains(0)
             }
-            if case .binarySize(let part) = attribute {
+            if case .binarySize(let part) = item.attribute {
                 printer.fetchBinarySize(part: part, total)
                 return
             }
-            guard let label = FetchOctetsLabel(attribute, isLiteral8: binary) else { return }
-            let wanted = SectionSource(attribute)?.partial?.clamped(to: total) ?? 0..<total
+            guard let label = FetchOctetsLabel(item.attribute, isLiteral8: binary) else { return }
+            let wanted = item.source?.partial?.clamped(to: total) ?? 0..<total
             printer.beginFetchOctets(label, count: UInt64(wanted.count))
             var position: UInt64 = 0
             try await decode(range, decoder, uid, reader) { octets in
@@ -222,16 +141,6 @@ extension Session {
                 let start = Int(overlap.lowerBound - here.lowerBound)
                 try await write(ByteBuffer(bytes: octets[start..<start + overlap.count]))
             }
-        case .missing, .octets(_, .some):
-            // Fields are chosen in memory: a header is never larger than its limit.
-            let range = piece.range ?? 0..<0
-            let octets = range.isEmpty ? ByteBuffer() : try await reader.read(uid: uid, range)
-            guard let octets else { throw gone }
-            guard let label = FetchOctetsLabel(attribute) else { return }
-            guard case .octets(_, .some(let fields)) = piece else { return printer.fetchOctets(label, nil) }
-            let chosen = HeaderBlock(Array(octets.readableBytesView)).extract(
-                names: fields.names, excluding: fields.excluding)
-            printer.fetchOctets(label, ByteBuffer(bytes: chosen).clamped(to: SectionSource(attribute)?.partial))
         }
     }
 
@@ -249,5 +158,14 @@ extension Session {
         guard found else { throw MessagingError(.failed, "the message vanished while it was read") }
         decoder.finish(into: &decoded)
         if !decoded.isEmpty { try await take(decoded) }
+    }
+}
+
+extension FetchedMessage {
+    /// Octets of the message that came with it; nil when these did not.
+    func octets(_ range: Range<Int>) -> ByteBuffer? {
+        if range.isEmpty { return ByteBuffer() }
+        guard let known = whole ?? header else { return nil }
+        return known.getSlice(at: known.readerIndex + range.lowerBound, length: range.count)
     }
 }

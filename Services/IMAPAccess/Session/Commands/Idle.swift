@@ -44,7 +44,8 @@ extension Session {
         case .invalid(let failure):
             if failure.mustClose { throw SessionEnd.bye(failure.response) }
             return .answer(StatusResponse(.bad, nil, "Expected DONE"), .full)
-        case .command, .literal, .append, .messageOctets, .messageEnd, .appendNext, .appendEnd, .authenticationLine:
+        case .command, .literal, .append, .appendPart, .messageOctets, .messageEnd, .appendNext, .appendEnd,
+            .authenticationLine:
             return .answer(StatusResponse(.bad, nil, "Expected DONE"), .full)
         }
     }

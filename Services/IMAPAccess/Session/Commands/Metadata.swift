@@ -39,6 +39,7 @@ extension Session {
         if arguments.mailbox.value.isEmpty, arguments.values.contains(where: { !$0.entry.isPrivate }) {
             throw Refusal(.no, .noPermission, "Shared entries of the server are not a user's to set")
         }
+        if arguments.mailbox.value.isEmpty { try checkFilters(arguments.values) }
         request.changes = arguments.values.map { value in
             var change = AnnotationChange()
             change.entry = value.entry.name

@@ -21,6 +21,7 @@ struct Notifications: Sendable {
     fileprivate static let singleMailboxes = 16
 
     mutating func note(_ change: MailboxChanged?) {
+        if change?.urlKey == true { return }
         if let change, !change.annotations.isEmpty {
             note(change.annotations, of: change.mailboxID)
             if !change.hierarchy { return }
@@ -114,6 +115,7 @@ extension Session {
         var isTold = true
         if let events = selectedEvents {
             isTold = try await synchronise(events.delaysExpunges ? .withoutExpunge : .full)
+            try await tellContexts()
             reportExpungesHeldBack()
         }
         return try await tellOfOthers() && isTold

@@ -7,7 +7,7 @@ extension Session {
     /// that are quick, or that speak all the time: nothing may come between the pieces of a FETCH response.
     func tellProgress(of tagged: TaggedCommand) -> RepeatedTask? {
         switch tagged.command {
-        case .search, .copy, .move, .store, .expunge, .uidExpunge, .delete, .rename: break
+        case .search, .eSearch, .copy, .move, .store, .expunge, .uidExpunge, .delete, .rename: break
         default: return nil
         }
         let interval = TimeAmount(limits.progressInterval)

@@ -10,10 +10,14 @@ struct SelectedMailbox: Sendable {
     var revision: UInt64
     /// The uids of the last SEARCH RETURN (SAVE): `$` (RFC 9051, 6.4.4.1).
     var savedResult = NumberSet()
+    var contexts = SearchContexts()
     /// The state in which the client was last told that expunges are held back.
     var heldBackAt: UInt64?
     /// Messages that this session has put in, and that are to come.
     var ownArrivals: Set<UInt32> = []
+    var toldBatches = ToldBatches()
+    /// How often the key of its URLs had been replaced when the client was last told.
+    var urlKeys: UInt64 = 0
 
     /// The bits that keywords occupy in a message's flags.
     var keywords: [String] { view.told.mailbox.keywords }
@@ -35,6 +39,7 @@ extension Session {
         ) { [weak self] in self?.mailboxChanged() }
         let view = MailboxView(snapshot, readOnly: readOnly)
         selected = SelectedMailbox(view: view, membership: membership, revision: snapshot.revision)
+        selected?.urlKeys = membership.mailbox.urlKeys.load(ordering: .acquiring)
         machine.mailboxSelected()
         if arguments.wantsModificationSequences { _ = machine.modificationSequencesWanted() }
         describe(view, name: name)
@@ -50,7 +55,10 @@ extension Session {
         printer.exists(UInt32(clamping: view.count))
         if !machine.isRevision2 {
             printer.recent(0)
-            if let first = view.told.flags.firstIndex(where: { $0 & UInt64(SystemFlags.seen.rawValue) == 0 }) {
+            // A message's number, which UIDONLY does without.
+            if !machine.isUIDOnly,
+                let first = view.told.flags.firstIndex(where: { $0 & UInt64(SystemFlags.seen.rawValue) == 0 })
+            {
                 printer.untagged(
                     StatusResponse(.ok, .unseen(UInt32(clamping: first + 1)), "First unseen message"))
             }
@@ -60,6 +68,10 @@ extension Session {
         printer.untagged(
             StatusResponse(
                 .ok, .permanentFlags(view.readOnly ? [] : permanentFlags(mailbox.keywords)), "Flags that are kept"))
+        if machine.isSecured {
+            // Only where nobody listens (RFC 4467, 8).
+            printer.untagged(StatusResponse(.ok, .urlMechanisms([]), "What authorizes URLs"))
+        }
         printer.untagged(StatusResponse(.ok, .mailboxID(mailbox.objectID), "Identifies the mailbox"))
         reportHighestModificationSequence(view)
         if machine.isRevision2 { printer.list(MailboxListing(mailbox: name)) }
@@ -153,6 +165,7 @@ extension Session {
     @discardableResult
     func synchronise(_ synchronisation: Synchronisation, events: SelectedEvents) async throws -> Bool {
         guard synchronisation != .none, let membership = selected?.membership else { return true }
+        tellURLKey(of: membership.mailbox)
         let revision = membership.mailbox.revision.load(ordering: .acquiring)
         let mayExpunge = synchronisation == .full
         guard revision != selected?.revision || (mayExpunge && selected?.view.owesExpunges == true) else { return true }
@@ -189,7 +202,9 @@ extension Session {
 
     /// Writes all of the changes but the changed flags.
     func report(_ changes: ViewChanges) {
-        if machine.tellsVanished, let uids = SequenceSet(changes.vanished) {
+        tellContextsOfExpunged(changes)
+        noteForContexts(changes)
+        if machine.tellsVanished || machine.isUIDOnly, let uids = SequenceSet(changes.vanished) {
             printer.vanished(uids, earlier: false)
         } else {
             for number in changes.expunged { printer.expunge(UInt32(clamping: number)) }
@@ -212,8 +227,10 @@ extension Session {
     func reportFlags(at position: Int, withUID: Bool = false, withFlags: Bool = true) {
         guard let selected else { return }
         let row = selected.view.told[position]
-        printer.beginFetch(UInt32(clamping: position + 1))
-        if withUID || machine.isRevision2 || machine.tellsModificationSequences { printer.fetchUID(row.uid) }
+        beginFetch(at: position, uid: row.uid)
+        if !machine.isUIDOnly, withUID || machine.isRevision2 || machine.tellsModificationSequences {
+            printer.fetchUID(row.uid)
+        }
         if withFlags {
             printer.fetchFlags(
                 StoredFlags.system(row.flags), keywordBits: StoredFlags.keywordBits(row.flags),

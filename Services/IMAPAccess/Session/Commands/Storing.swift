@@ -4,7 +4,7 @@ import IMAPSyntax
 /// STORE (RFC 9051, 6.4.6), also on condition that nobody else has changed the messages (RFC 7162, 3.1.3).
 extension Session {
     func store(_ arguments: StoreCommand) async throws -> CommandOutcome {
-        let positions = try positions(of: arguments.messages, by: arguments.numbering)
+        let (positions, lowest) = withinLimit(try positions(of: arguments.messages, by: arguments.numbering))
         guard let selected, !selected.view.readOnly else { throw Refusal.readOnly }
         if arguments.unchangedSince != nil { beginModificationSequences() }
         let synchronisation = Synchronisation(after: arguments.numbering)
@@ -14,11 +14,13 @@ extension Session {
         let result = try await change(positions, arguments, flags)
         try await reportStored(positions, arguments, result, before)
         let left = positions.joined().filter { result.modified.contains(before.uids[$0]) }
-        guard !left.isEmpty else { return .ok("STORE completed", synchronising: synchronisation) }
+        guard !left.isEmpty else { return telling(lowest, .ok("STORE completed", synchronising: synchronisation)) }
         let numbers = left.map { arguments.numbering == .uids ? before.uids[$0] : UInt32(clamping: $0 + 1) }
-        return .ok(
-            "STORE completed, some messages had changed", SequenceSet(NumberSet(numbers)).map(ResponseCode.modified),
-            synchronising: synchronisation)
+        return telling(
+            lowest,
+            .ok(
+                "STORE completed, some messages had changed",
+                SequenceSet(NumberSet(numbers)).map(ResponseCode.modified), synchronising: synchronisation))
     }
 
     /// What came of a STORE.

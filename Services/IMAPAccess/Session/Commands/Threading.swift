@@ -3,9 +3,13 @@ import IMAPSyntax
 /// THREAD (RFC 5256, 3).
 extension Session {
     func thread(_ arguments: ThreadCommand) async throws -> CommandOutcome {
-        let search = try mailboxSearch(arguments.charset, arguments.keys)
-        let threads = try await ThreadRun(search: search, algorithm: arguments.algorithm).threads(arguments.numbering)
+        let keys = try await replacingFilters(arguments.keys, charset: arguments.charset)
+        let search = try mailboxSearch(arguments.charset, keys)
+        guard search.lowestSearched == nil else { throw Refusal.beyond(limits.commandMessages) }
+        let threads = try await ThreadRun(
+            search: search, algorithm: arguments.algorithm, orders: services.orders
+        ).threads(arguments.numbering)
         printer.untagged(.thread(threads))
-        return .ok("THREAD completed", synchronising: Synchronisation(after: arguments.numbering, arguments.keys))
+        return .ok("THREAD completed", synchronising: Synchronisation(after: arguments.numbering, keys))
     }
 }

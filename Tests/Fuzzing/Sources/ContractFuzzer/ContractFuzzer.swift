@@ -10,7 +10,7 @@ private let messages: [any Message.Type] = [
     HealthReply.self, ResolveRequest.self, ResolveReply.self, AddAccountRequest.self, ListAccountsReply.self,
     AddAliasRequest.self, SaslStartRequest.self, SaslRespondRequest.self, SaslStepReply.self, SetPasswordRequest.self,
     AcceptRequest.self, AcceptReply.self, AppendRequest.self, CommitRequest.self, CommitReply.self,
-    ListMailboxesReply.self, ViewRequest.self, ViewItem.self, FetchRequest.self, FetchItem.self,
+    ListMailboxesReply.self, ViewRequest.self, ViewItem.self, FetchRequest.self, FetchPage.self,
     StoreFlagsRequest.self, StoreFlagsReply.self, CopyReply.self, ExpungeReply.self, MailboxChanged.self,
 ]
 

@@ -26,7 +26,8 @@ private func commands(of pieces: [ArraySlice<UInt8>]) -> [CommandEvent] {
             case .invalid(let failure):
                 found.append(event)
                 if failure.mustClose { return found }
-            case .command, .literal, .append, .messageEnd, .appendNext, .appendEnd, .authenticationLine, .idleEnd:
+            case .command, .literal, .append, .appendPart, .messageEnd, .appendNext, .appendEnd, .authenticationLine,
+                .idleEnd:
                 found.append(event)
             }
         }

@@ -4,6 +4,15 @@
 import FuzzDriver
 import MailMessage
 
+/// The text of HTML that comes in pieces.
+private func visible(_ pieces: [ArraySlice<UInt8>]) -> [UInt8] {
+    var reducer = HTMLText()
+    var output: [UInt8] = []
+    for piece in pieces { reducer.reduce(piece, into: &output) }
+    reducer.finish(into: &output)
+    return output
+}
+
 @main
 enum MIMEFuzzer {
     static func main() {
@@ -14,6 +23,8 @@ enum MIMEFuzzer {
             let middle = Int(first) % (rest.count + 1)
             let limits = MIMELimits()
             _ = try? MIMEIndex(decoding: rest)
+            precondition(
+                visible([rest[...]]) == visible([rest[..<middle], rest[middle...]]), "HTML depends on how it came")
             guard let whole = try? MessageParser.parse(rest, limits: limits) else { return 0 }
             var parser = MessageParser(limits: limits)
             guard (try? parser.consume(rest[..<middle])) != nil, (try? parser.consume(rest[middle...])) != nil,

@@ -1,0 +1,105 @@
+import Contracts
+import NIOCore
+import Synchronization
+
+/// What was read of messages a while ago, near the sessions that read: a message in a mailbox never changes.
+final class MessageCache: Sendable {
+    private struct Key: Hashable {
+        var mailboxID: Int64
+        var uid: UInt32
+    }
+
+    /// By reference: a table of these is made anew when it grows.
+    private final class Entry: Sendable {
+        let message: FetchedMessage
+
+        init(_ message: FetchedMessage) { self.message = message }
+
+        var cost: Int { message.entries.reduce(MessageCache.entryCost) { $0 + $1.readableBytes } }
+    }
+
+    private let entries: Mutex<Generations<Key, Entry>>
+    private let isOff: Bool
+    /// Octets of a message beside its contents.
+    private static let entryCost = 384
+    /// A message that is larger is not kept whole.
+    private static let wholeOctets = 64 * 1024
+
+    /// A cache of about so many octets; 0 for none.
+    init(octets: Int) {
+        entries = Mutex(Generations(limit: octets))
+        isOff = octets == 0
+    }
+
+    /// All of these messages with what is asked for of them; nil unless all that is known.
+    func messages(_ uids: some Collection<UInt32>, in mailboxID: Int64, _ request: FetchRequest) -> [FetchedMessage]? {
+        let kinds = request.kinds
+        guard !isOff, !request.rowOnly else { return nil }
+        return entries.withLock { entries in
+            var messages: [FetchedMessage] = []
+            messages.reserveCapacity(uids.count)
+            for uid in uids {
+                guard let entry = entries.find(Key(mailboxID: mailboxID, uid: uid)) else { return nil }
+                var message = entry.message
+                guard kinds.allSatisfy({ message.knows($0, request) }) else { return nil }
+                messages.append(message)
+            }
+            return messages
+        }
+    }
+
+    /// Keeps what was read. The octets are copied: those of a page are parts of one large buffer.
+    func keep(_ messages: [FetchedMessage], in mailboxID: Int64, _ request: FetchRequest) {
+        guard !isOff, !request.rowOnly else { return }
+        let copies = messages.map { $0.copied(upTo: Self.wholeOctets) }
+        entries.withLock { entries in
+            for copy in copies {
+                let key = Key(mailboxID: mailboxID, uid: copy.uid)
+                let entry = Entry(entries.find(key).map { copy.merged(with: $0.message) } ?? copy)
+                entries.put(entry, key, cost: entry.cost)
+            }
+        }
+    }
+}
+
+extension FetchedMessage {
+    private static let kinds: [FetchColumnKind] = [.envelope, .bodyStructure, .body, .mimeIndex, .header, .whole]
+
+    /// What is known of the contents.
+    fileprivate var entries: [ByteBuffer] { Self.kinds.compactMap { self[$0] } }
+
+    /// Whether this is known of the message as it was asked for; the header is also in the whole message.
+    fileprivate mutating func knows(_ kind: FetchColumnKind, _ request: FetchRequest) -> Bool {
+        if self[kind] != nil { return true }
+        switch kind {
+        case .whole: return octets > request.wholeOctets
+        case .header:
+            guard let whole else { return false }
+            header = whole.getSlice(at: whole.readerIndex, length: Int(prefixOctets + headerOctets))
+            return header != nil
+        case .envelope, .bodyStructure, .body, .mimeIndex, .unspecified, .UNRECOGNIZED: return false
+        }
+    }
+
+    /// A copy in one buffer of its own, without what is too large.
+    fileprivate func copied(upTo limit: Int) -> FetchedMessage {
+        var copy = self
+        if octets > limit { copy.whole = nil }
+        var buffer = ByteBuffer()
+        buffer.reserveCapacity(copy.entries.reduce(0) { $0 + $1.readableBytes })
+        for kind in Self.kinds {
+            guard let entry = copy[kind] else { continue }
+            let start = buffer.writerIndex
+            buffer.writeImmutableBuffer(entry)
+            copy[kind] = buffer.getSlice(at: start, length: entry.readableBytes)
+        }
+        return copy
+    }
+
+    /// With what another read has found of the same message.
+    fileprivate func merged(with other: FetchedMessage) -> FetchedMessage {
+        var merged = self
+        for kind in Self.kinds where merged[kind] == nil { merged[kind] = other[kind] }
+        return merged
+    }
+}
