@@ -1,6 +1,5 @@
 import Contracts
 import IMAPSyntax
-import Messaging
 import NIOCore
 import TestSupport
 import Testing
@@ -11,21 +10,7 @@ import Testing
 struct TextIndexTests {
     /// The numbers of the messages that match.
     private func search(_ store: MemoryStore, _ keys: SearchKey...) async throws -> [Int] {
-        var request = ViewRequest()
-        request.accountID = MemoryStore.accountID
-        request.mailboxName = "INBOX"
-        let columns = try await ViewLoad.read(from: store.view(request, CallContext(timeout: .seconds(30)))).columns
-        let search = MailboxSearch(
-            charset: nil, keys: keys,
-            mailbox: SearchProgram.Mailbox(
-                count: columns.count, largestUID: columns.uids.last ?? 0, keywords: [], savedResult: NumberSet(), now: 0
-            ),
-            columns: columns,
-            reader: MessageReader(
-                store: store, cache: MessageCache(octets: 0), accountID: MemoryStore.accountID,
-                mailboxID: columns.mailbox.mailboxID,
-                transaction: .next(), timeout: .seconds(30)))
-        return try await search.matches().map { $0 + 1 }
+        try await store.search(keys).matches().map { $0 + 1 }
     }
 
     private func text(_ text: String) -> SearchKey { .text(ByteBuffer(string: text)) }
