@@ -54,7 +54,8 @@ struct IMAPConfiguration: ServiceConfiguration {
         .octets(
             "messages.cached", default: Limits().cachedOctets, in: 0...(64 << 30),
             "What all sessions of this replica together keep in memory of messages that were read: envelopes, headers, "
-                + "and small messages as a whole."),
+                + "and small messages as a whole. As much again may each be kept of what messages are sorted by and of "
+                + "threads."),
         .boolean(
             "unauthenticate", default: true,
             "Whether clients may log out and in again as another user on one connection (UNAUTHENTICATE, RFC 8437). Say "
