@@ -41,6 +41,30 @@ import Testing
         #expect(try await second.value.columns.count == 1)
         #expect(gate.arrivals == 1, "one question serves both")
     }
+
+    @Test("That the mailbox itself was changed or deleted is news, though its modseq is known")
+    func deletion() async throws {
+        let store = MemoryStore()
+        let registry = MailboxRegistry(store: store, timeout: .seconds(30), events: nil, restingLimit: 0)
+        let calls = Atomic(0)
+        let context = CallContext(timeout: .seconds(30))
+        let (membership, snapshot) = try await registry.open(
+            "Trash", accountID: MemoryStore.accountID, context: context,
+            changed: { calls.add(1, ordering: .relaxed) })
+        var event = MailboxChanged()
+        event.accountID = MemoryStore.accountID
+        event.mailboxID = snapshot.columns.mailbox.mailboxID
+        event.highestModseq = snapshot.columns.mailbox.highestModseq
+        await registry.announce(event)
+        #expect(calls.load(ordering: .relaxed) == 0)
+        var delete = DeleteMailboxRequest()
+        delete.name = "Trash"
+        _ = try await store.deleteMailbox(delete, context)
+        event.hierarchy = true
+        await registry.announce(event)
+        #expect(calls.load(ordering: .relaxed) == 1)
+        await #expect(throws: MailboxRefusal.self) { try await membership.mailbox.current() }
+    }
 }
 
 /// A storage that may be held between having read the truth and telling it.

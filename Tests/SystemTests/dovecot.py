@@ -1,9 +1,11 @@
 """A private Dovecot: a second implementation to compare ENVELOPE and BODYSTRUCTURE with."""
 
 import contextlib
+import grp
 import imaplib
 import os
 import pathlib
+import pwd
 import shutil
 import signal
 import socket
@@ -48,22 +50,27 @@ service anvil {{
 """
 
 
+def owner_of_mail(folder: pathlib.Path) -> tuple[str, str]:
+    """The user and group that Dovecot reads and writes the mail in a folder as, which become its owners: never root."""
+    if os.geteuid() != 0:
+        return pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
+    for parent in folder.parents:
+        if parent.stat().st_mode & 0o5 != 0o5 and str(parent) != "/":
+            parent.chmod(parent.stat().st_mode | 0o755)
+    shutil.chown(folder, "dovecot", "dovecot")
+    return "dovecot", "dovecot"
+
+
 @contextlib.contextmanager
 def dovecot(home: pathlib.Path):
     """An IMAP connection to a fresh, empty mailbox."""
     assert shutil.which("dovecot"), "dovecot is missing: deploy/test installs it"
-    root = os.geteuid() == 0
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     for folder in ("run", "state", "mail"):
         (home / folder).mkdir()
-    user, group = ("dovecot", "dovecot") if root else (os.environ["USER"], os.environ["USER"])
-    if root:
-        for folder in (home, *home.parents):
-            if folder.stat().st_mode & 0o5 != 0o5 and str(folder) != "/":
-                folder.chmod(folder.stat().st_mode | 0o755)
-        shutil.chown(home / "mail", user, group)
+    user, group = owner_of_mail(home / "mail")
     (home / "conf").write_text(CONFIGURATION.format(home=home, port=port, user=user, group=group))
     server = subprocess.Popen(["dovecot", "-F", "-c", str(home / "conf")])
     try:

@@ -1,48 +1,12 @@
 """Clients that people use, over STARTTLS and implicit TLS."""
 
 import os
-import pty
-import select
-import shutil
-import subprocess
-import time
 import uuid
 
 import pytest
 
 from mail import count, imap, ok, smtp, text_message, uids, wait_for_subject
-
-
-def run(*words: str, **options) -> subprocess.CompletedProcess:
-    answer = subprocess.run(words, capture_output=True, text=True, timeout=60, **options)
-    assert answer.returncode == 0, f"{words[0]} failed:\n{answer.stdout}\n{answer.stderr}"
-    return answer
-
-
-def run_in_terminal(*words: str, **options) -> None:
-    """For programs that want a terminal; what they draw is kept for the failure's message."""
-    own, its = pty.openpty()
-    with subprocess.Popen(words, stdin=its, stdout=its, stderr=its, start_new_session=True, **options) as process:
-        os.close(its)
-        screen = b""
-        deadline = time.monotonic() + 60
-        while process.poll() is None and time.monotonic() < deadline:
-            if select.select([own], [], [], 0.1)[0]:
-                try:
-                    screen += os.read(own, 65536)
-                except OSError:
-                    break
-        if process.poll() is None:
-            try:
-                process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-        os.close(own)
-    assert process.returncode == 0, f"{words[0]} ended with {process.returncode}:\n{screen.decode(errors='replace')}"
-
-
-def need(program: str) -> None:
-    assert shutil.which(program), f"{program} is missing: deploy/test installs it"
+from programs import need, run, run_in_terminal
 
 
 def test_python_sends_to_port_25_and_reads_over_both_kinds_of_tls(system, account):

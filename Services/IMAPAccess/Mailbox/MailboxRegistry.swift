@@ -225,7 +225,9 @@ final class MailboxRegistry: Sendable {
         guard let entry = state.withLock({ $0.entries[event.mailboxID] }),
             entry.mailbox.accountID == event.accountID
         else { return }
-        if await entry.mailbox.announce(event.highestModseq) { entry.listeners.values.forEach { $0() } }
+        // A mailbox that is deleted or renamed gets no newer modseq: storage is asked all the same.
+        let modseq = event.hierarchy ? .max : event.highestModseq
+        if await entry.mailbox.announce(modseq) { entry.listeners.values.forEach { $0() } }
     }
 
     /// URLs are authorized with another key, in one mailbox or in all.
