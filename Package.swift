@@ -121,7 +121,7 @@ let package = Package(
         service(
             "IMAPAccess",
             [
-                "Contracts", "Messaging", "IMAPSyntax", "MailMessage", "Settlement", "ProxyProtocol",
+                "Contracts", "Messaging", "IMAPSyntax", "MailMessage", "SASL", "Settlement", "ProxyProtocol",
                 "TransportSecurity", "CZlib",
                 nioCore, nioPosix, logging, metrics, lifecycle, deques,
             ]),

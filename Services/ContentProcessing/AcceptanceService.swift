@@ -141,6 +141,7 @@ struct AcceptanceService<Storage: Delivery>: Acceptance {
                     $0.forwardPath = request.mailboxName
                     $0.store = .with {
                         $0.accountID = request.accountID
+                        $0.userID = request.guest
                         $0.mailboxName = request.mailboxName
                         $0.flags = request.flags
                         $0.internalDate = request.internalDate == 0 ? now : request.internalDate

@@ -30,7 +30,10 @@ extension AcceptanceService {
                 commit.origin = Origin(request, receivedAt: now)
                 if request.hasReplaced {
                     commit.removal = .with {
-                        $0.accountID = request.accountID
+                        $0.accountID = request.ownerOfReplaced
+                        if request.hasUser, $0.accountID != request.client.identity.accountID {
+                            $0.userID = request.client.identity.accountID
+                        }
                         $0.mailboxID = request.replaced.mailboxID
                         $0.uid = request.replaced.uid
                     }
@@ -43,6 +46,7 @@ extension AcceptanceService {
                         $0.forwardPath = request.mailboxName
                         $0.store = .with {
                             $0.accountID = request.accountID
+                            $0.userID = request.guest
                             $0.mailboxName = request.mailboxName
                             $0.flags = message.flags
                             $0.internalDate = message.internalDate == 0 ? now : message.internalDate
@@ -134,4 +138,15 @@ private actor PayloadSections {
         remaining -= piece?.readableBytes ?? 0
         return piece
     }
+}
+
+extension AppendRequest {
+    /// Whether it says who appends.
+    var hasUser: Bool { client.hasIdentity && client.identity.accountID != 0 }
+
+    /// Who appends to a mailbox that is not his own; 0 for the account itself.
+    var guest: Int64 { hasUser && client.identity.accountID != accountID ? client.identity.accountID : 0 }
+
+    /// Whose the mailbox is that the replaced message is in.
+    var ownerOfReplaced: Int64 { replaced.accountID == 0 ? accountID : replaced.accountID }
 }

@@ -21,13 +21,18 @@ struct Fingerprint: Sendable, Hashable {
     }
 
     /// Of a message that its user appends: mailbox, flags and date are part of what was asked (RFC 9051, 6.3.12).
+    /// So is who appends to a mailbox that is not his own: what two users put there is two messages.
     init(appending request: AppendRequest, digest: [UInt8]) {
-        self.init(
-            "append",
-            [
-                Array(request.mailboxName.utf8), Array(request.flags.sorted().joined(separator: " ").utf8),
-                Array(String(request.internalDate).utf8), digest,
-            ])
+        var parts = [
+            Array(request.mailboxName.utf8), Array(request.flags.sorted().joined(separator: " ").utf8),
+            Array(String(request.internalDate).utf8), digest,
+        ]
+        parts += Self.guest(of: request)
+        self.init("append", parts)
+    }
+
+    private static func guest(of request: AppendRequest) -> [[UInt8]] {
+        request.guest == 0 ? [] : [Array("by \(request.guest)".utf8)]
     }
 
     /// Of each of several messages that are appended together (RFC 3502), in their order. The whole of them is part of
@@ -35,6 +40,7 @@ struct Fingerprint: Sendable, Hashable {
     /// message that goes for them (RFC 8508).
     static func together(_ request: AppendRequest, digests: [[UInt8]]) -> [Fingerprint] {
         var parts = [Array(request.mailboxName.utf8)]
+        parts += guest(of: request)
         if request.hasReplaced {
             parts += [Array(String(request.replaced.mailboxID).utf8), Array(String(request.replaced.uid).utf8)]
         }

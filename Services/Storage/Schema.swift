@@ -9,6 +9,7 @@ enum Schema {
             migrations: [
                 migration(1, "accounts", PackageResources.directory_0001_accounts_sql),
                 migration(2, "hot rows", PackageResources.directory_0002_hot_rows_sql),
+                migration(3, "shared accounts", PackageResources.directory_0003_shared_accounts_sql),
             ]),
         Migrator(
             schema: "mail", migrations: mail,
@@ -31,6 +32,7 @@ enum Schema {
         migration(6, "metadata", PackageResources.mail_0006_metadata_sql),
         migration(7, "text index", PackageResources.mail_0007_text_index_sql),
         migration(8, "url keys", PackageResources.mail_0008_url_keys_sql),
+        migration(9, "rights", PackageResources.mail_0009_rights_sql),
     ]
 
     private static func migration(_ number: Int, _ name: String, _ octets: [UInt8]) -> Migration {

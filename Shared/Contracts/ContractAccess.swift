@@ -34,7 +34,10 @@ public struct ContractAccess: AccessPolicy {
             Grant(DeliveryMethods.commit, DeliveryMethods.stage), Grant(DirectoryMethods.resolve),
         ],
         "martlet": [
-            Grant(DirectoryMethods.contract), Grant(AccountsMethods.contract), Grant(MailStoreMethods.listMailboxes),
+            Grant(DirectoryMethods.contract), Grant(AccountsMethods.contract),
+            Grant(
+                MailStoreMethods.listMailboxes, MailStoreMethods.createMailbox, MailStoreMethods.getRights,
+                MailStoreMethods.setRights),
             Grant(LedgerMethods.contract),
         ],
         "authentication": [],

@@ -43,6 +43,12 @@ public protocol MailStore: Sendable {
     func checkURL(_ request: CheckURLRequest, _ context: CallContext) async throws -> CheckURLReply
     /// Ends what was given by URLs before (RFC 4467, 7).
     func resetURLKeys(_ request: ResetURLKeysRequest, _ context: CallContext) async throws -> ResetURLKeysReply
+    /// One mailbox of another account, as far as a user may know of it (RFC 4314).
+    func findMailbox(_ request: FindMailboxRequest, _ context: CallContext) async throws -> FindMailboxReply
+    /// Who may do what with a mailbox (RFC 4314, 3.3).
+    func getRights(_ request: GetRightsRequest, _ context: CallContext) async throws -> GetRightsReply
+    /// Gives rights or takes them away (RFC 4314, 3.1 and 3.2).
+    func setRights(_ request: SetRightsRequest, _ context: CallContext) async throws -> MailboxReply
 }
 
 enum MailStoreMethods {
@@ -71,6 +77,10 @@ enum MailStoreMethods {
     static let checkURL = UnaryMethod<CheckURLRequest, CheckURLReply>(contract, 18, "checkURL", .idempotent)
     static let resetURLKeys = UnaryMethod<ResetURLKeysRequest, ResetURLKeysReply>(
         contract, 19, "resetURLKeys", .needsKey)
+    static let findMailbox = UnaryMethod<FindMailboxRequest, FindMailboxReply>(
+        contract, 20, "findMailbox", .idempotent)
+    static let getRights = UnaryMethod<GetRightsRequest, GetRightsReply>(contract, 21, "getRights", .idempotent)
+    static let setRights = UnaryMethod<SetRightsRequest, MailboxReply>(contract, 22, "setRights", .needsKey)
 }
 
 /// Reads and changes mailboxes over messaging.
@@ -182,6 +192,21 @@ public struct MailStoreClient: MailStore {
     public func resetURLKeys(_ request: ResetURLKeysRequest, _ context: CallContext) async throws -> ResetURLKeysReply {
         try await peer.call(MailStoreMethods.resetURLKeys, request, context)
     }
+
+    /// One mailbox of another account, as far as a user may know of it (RFC 4314).
+    public func findMailbox(_ request: FindMailboxRequest, _ context: CallContext) async throws -> FindMailboxReply {
+        try await peer.call(MailStoreMethods.findMailbox, request, context)
+    }
+
+    /// Who may do what with a mailbox (RFC 4314, 3.3).
+    public func getRights(_ request: GetRightsRequest, _ context: CallContext) async throws -> GetRightsReply {
+        try await peer.call(MailStoreMethods.getRights, request, context)
+    }
+
+    /// Gives rights or takes them away (RFC 4314, 3.1 and 3.2).
+    public func setRights(_ request: SetRightsRequest, _ context: CallContext) async throws -> MailboxReply {
+        try await peer.call(MailStoreMethods.setRights, request, context)
+    }
 }
 
 /// Serves mailboxes over messaging.
@@ -213,6 +238,9 @@ public struct MailStoreServer: ContractServer {
             .unary(MailStoreMethods.authorizeURL) { try await implementation.authorizeURL($0, $1) },
             .unary(MailStoreMethods.checkURL) { try await implementation.checkURL($0, $1) },
             .unary(MailStoreMethods.resetURLKeys) { try await implementation.resetURLKeys($0, $1) },
+            .unary(MailStoreMethods.findMailbox) { try await implementation.findMailbox($0, $1) },
+            .unary(MailStoreMethods.getRights) { try await implementation.getRights($0, $1) },
+            .unary(MailStoreMethods.setRights) { try await implementation.setRights($0, $1) },
         ])
     }
 

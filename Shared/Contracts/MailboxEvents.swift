@@ -5,6 +5,8 @@ import NIOCore
 public enum MailboxTopic {
     /// "mailbox/<account id>/".
     public static func account(_ accountID: Int64) -> String { "mailbox/\(accountID)/" }
+    /// The account of what concerns all accounts: rights that anyone was given or that were taken from him.
+    public static let anyone: Int64 = 0
 }
 
 extension EventPublisher {

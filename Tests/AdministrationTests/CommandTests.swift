@@ -255,6 +255,50 @@ struct DirectoryCommandTests {
         let nobody = try await failure { try await run("mailbox", "list", "bob@example.test", house: house) }
         #expect(nobody.status == .notFound)
     }
+
+    @Test("a shared account has no password, and its mailboxes are for those who are given rights")
+    func sharing() async throws {
+        let house = StubHouse { $0.accounts = [StubHouse.account(1, "alice@example.test")] }
+        let added = try object(
+            try await run("account", "add", "office@example.test", "--shared", "--json", house: house).answer)
+        let account = try #require(added["account"] as? [String: Any])
+        #expect(account["shared"] as? Bool == true && account["has_password"] as? Bool == false)
+        #expect(house.state.withLock { $0.passwords.isEmpty && $0.accounts.last?.shared == true })
+        let password = try await failure {
+            try await run("account", "password", "office@example.test", "--password-stdin", house: house, input: "x")
+        }
+        #expect(password.status == .notPermitted)
+        #expect(throws: (any Error).self) {
+            try Administration.parseAsRoot(["account", "add", "o@example.test", "--shared", "--password-stdin"])
+        }
+        let missing = try await failure {
+            try await run("mailbox", "rights", "office@example.test", "Plans", house: house)
+        }
+        #expect(missing.status == .notFound)
+        #expect(
+            try await run("mailbox", "create", "office@example.test", "Plans", house: house).answer
+                == "made Plans for office@example.test\n")
+        let again = try await failure {
+            try await run("mailbox", "create", "office@example.test", "Plans", house: house)
+        }
+        #expect(again.status == .existsAlready)
+        #expect(
+            try await run("mailbox", "rights", "office@example.test", "Plans", house: house).answer.contains("Nobody"))
+        let all = ["mailbox", "grant", "office@example.test", "Plans"]
+        _ = try await run(all[0], all[1], all[2], all[3], "alice@example.test", "lrcda", house: house)
+        let listed = try await run(all[0], all[1], all[2], all[3], "anyone", "lr", "--deny", house: house).answer
+        #expect(listed.contains("alice@example.test  lrkxtea") && listed.contains("anyone              without lr"))
+        _ = try await run(all[0], all[1], all[2], all[3], "anyone", "none", "--deny", house: house)
+        #expect(house.state.withLock { $0.rights.map(\.identifier) } == ["alice@example.test"])
+        let nobody = try await failure {
+            try await run(all[0], all[1], all[2], all[3], "eve@example.test", "lr", house: house)
+        }
+        #expect(nobody.status == .notFound)
+        for bad in [["lrz"], ["LR"], ["lr", "--add", "--remove"]] {
+            #expect(throws: (any Error).self) { try Administration.parseAsRoot(all + ["anyone"] + bad) }
+        }
+        #expect(house.state.withLock { $0.changesWithoutKey } == 0)
+    }
 }
 
 @Suite("What goes wrong is told with what to do")
@@ -307,7 +351,9 @@ struct FailureTests {
 
     @Test("Help shows examples for every command that changes something")
     func help() {
-        for command in [AccountAdd.self, AccountPassword.self, AliasAdd.self, DomainAdd.self]
+        for command in [
+            AccountAdd.self, AccountPassword.self, AliasAdd.self, DomainAdd.self, MailboxCreate.self, MailboxGrant.self,
+        ]
             as [any ParsableCommand.Type]
         {
             #expect(command.configuration.discussion.contains("EXAMPLE"))

@@ -33,6 +33,24 @@ struct AppendingTests {
         }
     }
 
+    @Test("to a mailbox that is not his own names its user, and is another than the same by its owner or somebody else")
+    func guests() async throws {
+        try await ContentFixture.run { fixture async throws in
+            for user in [0, 1, 8, 9, 8] as [Int64] {
+                _ = try await fixture.append(sample()) {
+                    if user > 0 { $0.client.identity.accountID = user }
+                }
+            }
+            let dispositions = await fixture.storage.commits.map { $0.request.dispositions[0] }
+            #expect(dispositions.map(\.store.userID) == [0, 0, 8, 9, 8])
+            #expect(dispositions.allSatisfy { $0.store.accountID == 1 })
+            let prints = dispositions.map(\.fingerprints)
+            // As it was before there were others; what comes again is the same.
+            #expect(prints[0] == prints[1] && prints[2] == prints[4])
+            #expect(Set(prints).count == 3)
+        }
+    }
+
     @Test("without a date has the date of now")
     func now() async throws {
         try await ContentFixture.run { fixture async throws in

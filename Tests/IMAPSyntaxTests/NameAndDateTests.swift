@@ -90,6 +90,8 @@ struct NameTests {
         #expect(Set([Flag("a"), Flag("A")]).count == 1)
         #expect(Capability("imap4REV2") == .imap4rev2 && Capability("idle") == .idle)
         #expect(Capability("auth=plain").authenticationMechanism == "PLAIN")
+        // RFC 4314, 7: rights are letters in lower case.
+        #expect(Capability("rights=TEXK").name == "RIGHTS=texk" && Capability("RIGHTS=texk") == .rights)
     }
 }
 

@@ -188,7 +188,7 @@ extension SeededGenerator {
         if chance(1, of: 2) {
             returns = array(0...3) { generator in
                 generator.pick([
-                    .subscribed, .children, .specialUse, .status(generator.statusItems()),
+                    .subscribed, .children, .specialUse, .myRights, .status(generator.statusItems()),
                     .metadata(generator.array(1...3) { $0.metadataEntry() }),
                 ])
             }

@@ -11,7 +11,10 @@ struct RoleTests {
         arguments: [
             (
                 "martlet_authentication",
-                ["directory.accounts", "mail.messages", "mail.contents", "mail.metadata", "queue.entries"]
+                [
+                    "directory.accounts", "mail.messages", "mail.contents", "mail.metadata", "mail.rights",
+                    "queue.entries",
+                ]
             ),
             ("martlet_storage", ["authentication.credentials"]),
         ])

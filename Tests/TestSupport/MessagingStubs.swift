@@ -206,6 +206,21 @@ extension MailStore {
     public func resetURLKeys(_ request: ResetURLKeysRequest, _ context: CallContext) async throws -> ResetURLKeysReply {
         try unstubbed("resetURLKeys")
     }
+
+    /// Unknown unless the stub has it.
+    public func findMailbox(_ request: FindMailboxRequest, _ context: CallContext) async throws -> FindMailboxReply {
+        try unstubbed("findMailbox")
+    }
+
+    /// Unknown unless the stub has it.
+    public func getRights(_ request: GetRightsRequest, _ context: CallContext) async throws -> GetRightsReply {
+        try unstubbed("getRights")
+    }
+
+    /// Unknown unless the stub has it.
+    public func setRights(_ request: SetRightsRequest, _ context: CallContext) async throws -> MailboxReply {
+        try unstubbed("setRights")
+    }
 }
 
 extension Sasl {

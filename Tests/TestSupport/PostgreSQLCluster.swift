@@ -50,7 +50,7 @@ public final class PostgreSQLCluster: Sendable {
 
     /// Starts the server and waits until it answers.
     public func start() throws {
-        var options = "-k \(directory) -c listen_addresses='' -c max_connections=300"
+        var options = "-k \(directory) -c listen_addresses='' -c max_connections=600"
         options += isDurable ? " -c shared_buffers=512MB -c max_wal_size=4GB" : " -c shared_buffers=64MB -c fsync=off"
         try asServer(
             "\(Self.programs)/pg_ctl",

@@ -22,12 +22,15 @@ struct AccountAdd: OperatorCommand {
             EXAMPLES
               printf '%s' "$PASSWORD" | martlet account add alice@example.org --password-stdin
               martlet account add bob@example.org --quota 2GB     asks for the password at the terminal
+              martlet account add office@example.org --shared     nobody's: see `martlet mailbox grant`
             """)
 
     @Argument(help: "The address, which is also the name to log in with.")
     var address: String
     @Flag(help: "Read the password from standard input: one line.")
     var passwordStdin = false
+    @Flag(help: "It is nobody's: without a password, its mailboxes are there to be shared.")
+    var shared = false
     @Option(help: ArgumentHelp("The most that the account may store; none without it.", valueName: "size"))
     var quota: QuotaSize?
     @Option(help: ArgumentHelp("The most messages that it may keep; no limit without it.", valueName: "number"))
@@ -41,14 +44,16 @@ struct AccountAdd: OperatorCommand {
 
     func validate() throws {
         if let messages, messages < 0 { throw ValidationError("--messages is a number from 0 (no limit)") }
+        if shared, passwordStdin { throw ValidationError("nobody logs in to an account that is shared") }
     }
 
     func execute(_ peers: Peers, _ terminal: Terminal) async throws {
         let address = try Addresses.checked(address)
         // Before anything changes: the password must be there.
-        let password = try terminal.newPassword(fromInput: passwordStdin)
+        let password = shared ? nil : try terminal.newPassword(fromInput: passwordStdin)
         var request = AddAccountRequest()
         request.address = address
+        request.shared = shared
         request.quota.storageOctets = quota?.octets ?? 0
         request.quota.messageCount = messages ?? 0
         let reply = try await peers.directory.addAccount(request, peers.change())
@@ -58,7 +63,7 @@ struct AccountAdd: OperatorCommand {
                 advice: "martlet account password \(reply.account.address) gives it a new password.")
         }
         do {
-            try await setPassword(password, of: reply.account, peers)
+            if let password { try await setPassword(password, of: reply.account, peers) }
         } catch {
             let reason = Failure(error)
             throw Failure(
@@ -67,7 +72,7 @@ struct AccountAdd: OperatorCommand {
                     + "shows authentication as ready.")
         }
         terminal.answer(
-            Page(account: AccountPage(reply.account, hasPassword: true), existed: false),
+            Page(account: AccountPage(reply.account, hasPassword: password != nil), existed: false),
             "added \(reply.account.address)")
     }
 }
@@ -113,7 +118,8 @@ struct AccountList: OperatorCommand {
             ["ADDRESS", "MESSAGES", "STORED", "QUOTA", "PASSWORD"],
             pages.map { page in
                 [
-                    page.disabled ? "\(page.address) (off)" : page.address, "\(page.used.messageCount)",
+                    page.address + (page.disabled ? " (off)" : "") + (page.shared == true ? " (shared)" : ""),
+                    "\(page.used.messageCount)",
                     TextTable.size(page.used.storageOctets),
                     page.quota.storageOctets == 0 ? "none" : TextTable.size(page.quota.storageOctets),
                     page.hasPassword.map { $0 ? "yes" : "no" } ?? "?",
@@ -186,6 +192,11 @@ struct AccountPassword: OperatorCommand {
 
     func execute(_ peers: Peers, _ terminal: Terminal) async throws {
         let account = try await find(address, peers)
+        guard !account.shared else {
+            throw Failure(
+                .notPermitted, "\(account.address) is shared: nobody logs in to it",
+                advice: "Give people rights on its mailboxes with martlet mailbox grant.")
+        }
         let password = try terminal.newPassword(fromInput: passwordStdin)
         let reply = try await setPassword(password, of: account, peers)
         terminal.answer(

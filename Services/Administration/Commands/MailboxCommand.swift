@@ -4,7 +4,8 @@ import Contracts
 /// `martlet mailbox …`
 struct MailboxCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "mailbox", abstract: "The mailboxes of an account.", subcommands: [MailboxList.self])
+        commandName: "mailbox", abstract: "The mailboxes of an account: list, create, and who may use them.",
+        subcommands: [MailboxList.self, MailboxCreate.self, MailboxRightsList.self, MailboxGrant.self])
 }
 
 /// `martlet mailbox list`

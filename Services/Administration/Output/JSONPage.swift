@@ -34,6 +34,8 @@ struct AccountPage: Encodable, Equatable {
     var used: AmountPage
     var createdAt: String
     var disabled: Bool
+    /// Only of one that is nobody's.
+    var shared: Bool?
     /// Nil when authentication was not asked.
     var hasPassword: Bool?
 
@@ -44,6 +46,7 @@ struct AccountPage: Encodable, Equatable {
         used = AmountPage(storageOctets: record.usedOctets, messageCount: record.usedMessages)
         createdAt = WallClock.text(microseconds: record.createdAt)
         disabled = record.disabled
+        shared = record.shared ? true : nil
         self.hasPassword = hasPassword
     }
 }

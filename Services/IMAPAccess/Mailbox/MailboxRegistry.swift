@@ -225,9 +225,10 @@ final class MailboxRegistry: Sendable {
         guard let entry = state.withLock({ $0.entries[event.mailboxID] }),
             entry.mailbox.accountID == event.accountID
         else { return }
-        // A mailbox that is deleted or renamed gets no newer modseq: storage is asked all the same.
-        let modseq = event.hierarchy ? .max : event.highestModseq
-        if await entry.mailbox.announce(modseq) { entry.listeners.values.forEach { $0() } }
+        // A mailbox that is deleted or renamed gets no newer modseq: storage is asked all the same. Whether its users may
+        // still see it may have changed as well.
+        let isNews = await entry.mailbox.announce(event.hierarchy ? .max : event.highestModseq)
+        if isNews || event.hierarchy { entry.listeners.values.forEach { $0() } }
     }
 
     /// URLs are authorized with another key, in one mailbox or in all.

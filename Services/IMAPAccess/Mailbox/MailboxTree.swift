@@ -26,8 +26,10 @@ struct MailboxTree: Sendable {
     struct Entry: Sendable {
         var listing: MailboxListing
         var mailbox: Mailbox?
-        /// What annotations go by: also that of a name which only holds children.
+        /// What annotations go by, where the user may see them: also that of a name which only holds children.
         var mailboxID: Int64?
+        /// What the user may do with it (RFC 8440).
+        var rights: MailboxRights?
     }
 
     /// In the order of their names.
@@ -92,13 +94,16 @@ struct MailboxTree: Sendable {
                 attributes: attributes, mailbox: node.name,
                 extended: childInfo.isEmpty ? [] : [.childInfo(childInfo)]),
             mailbox: node.isSelectable && isSelected ? node.mailbox : nil,
-            mailboxID: isSelected ? node.mailbox?.mailboxID : nil)
+            mailboxID: isSelected && node.mailbox?.showsAnnotations == true ? node.mailbox?.mailboxID : nil,
+            rights: isSelected ? node.mailbox?.permissions : nil)
     }
 
     private func attributes(_ node: Node, tellsSubscription: Bool) -> [MailboxAttribute] {
         var attributes: [MailboxAttribute] = []
         if !node.exists {
-            attributes.append(.nonExistent)
+            // That the roots of namespaces are there is no secret; a name above one that the user sees may be there or not
+            // (RFC 4314, 4).
+            attributes.append(node.hasChildren && NamespacedName.isRoot(node.name) ? .noSelect : .nonExistent)
         } else if !node.isSelectable {
             attributes.append(.noSelect)
         }

@@ -32,6 +32,9 @@ struct NotificationRules: Sendable {
     /// Whether anything of mailboxes that are not selected is to be told.
     var watchesOthers: Bool { groups.contains { !$0.events.isEmpty } }
 
+    /// Whether mailboxes of other accounts can be among those that are watched.
+    var reachOtherAccounts: Bool { groups.contains { !$0.events.isEmpty && $0.mailboxes.reachOtherAccounts } }
+
     /// Whether annotations of the account itself are to be told, whatever mailboxes the group names (RFC 5465, 5.7).
     var wantsServerMetadata: Bool { groups.contains { $0.events.contains(.serverMetadataChange) } }
 
@@ -72,11 +75,28 @@ extension NotifyMailboxes {
     fileprivate func include(_ name: String, isSubscribed: Bool) -> Bool {
         switch self {
         case .selected, .selectedDelayed: false
-        // Sieve may put mail anywhere (RFC 5465, 6.3).
-        case .inboxes, .personal: true
+        // Sieve may put mail anywhere (RFC 5465, 6.3), but into the user's own mailboxes only.
+        case .inboxes, .personal: !NamespacedName(MailboxName(name)).isForeign
         case .subscribed: isSubscribed
         case .subtree(let roots): roots.contains { name == $0.value || name.hasPrefix($0.value + "/") }
         case .mailboxes(let names): names.contains { name == $0.value }
+        }
+    }
+
+    fileprivate var reachOtherAccounts: Bool {
+        switch self {
+        case .selected, .selectedDelayed, .inboxes, .personal: false
+        case .subscribed: true
+        case .subtree(let names), .mailboxes(let names): names.contains(where: NamespacedName.isReserved)
+        }
+    }
+
+    /// The names that the client gave, and whether those below them are meant as well.
+    var names: (names: [MailboxName], below: Bool) {
+        switch self {
+        case .selected, .selectedDelayed, .inboxes, .personal, .subscribed: ([], false)
+        case .subtree(let names): (names, true)
+        case .mailboxes(let names): (names, false)
         }
     }
 }

@@ -30,6 +30,23 @@ struct NotifiedMailboxes: Sendable {
         subscribedWithoutMailbox = Set(reply.subscribedWithoutMailbox)
     }
 
+    /// A mailbox as the client was last told of it.
+    subscript(mailboxID: Int64) -> Mailbox? { mailboxes[mailboxID] }
+
+    /// Mailboxes that the client names and may see, but not read: nothing of them is told, and that is said at once
+    /// (RFC 5465, 3.1).
+    func inaccessible(_ groups: [NotifyGroup]) -> [Notice] {
+        let named = groups.filter { !$0.events.isEmpty }.map(\.mailboxes.names)
+        return mailboxes.values.sorted { $0.name < $1.name }.compactMap { mailbox in
+            guard mailbox.hasOwner, !mailbox.permissions.contains(.read) else { return nil }
+            let isNamed = named.contains { names, below in
+                names.contains { mailbox.name == $0.value || below && mailbox.name.hasPrefix($0.value + "/") }
+            }
+            return isNamed
+                ? .list(MailboxListing(attributes: ["\\NoAccess"], mailbox: MailboxName(mailbox.name))) : nil
+        }
+    }
+
     /// The client itself has made, deleted, renamed or subscribed one of this name.
     mutating func touched(_ name: MailboxName) {
         // Each is taken out again by the news of it.
@@ -88,9 +105,9 @@ struct NotifiedMailboxes: Sendable {
         let entries = names.compactMap(MetadataEntry.init)
         guard !entries.isEmpty else { return nil }
         if mailboxID == 0 { return circumstances.rules.wantsServerMetadata ? .metadata("", entries) : nil }
-        guard let mailbox = mailboxes[mailboxID], circumstances.wants(.mailboxMetadataChange, mailbox) else {
-            return nil
-        }
+        guard let mailbox = mailboxes[mailboxID], mailbox.showsAnnotations,
+            circumstances.wants(.mailboxMetadataChange, mailbox)
+        else { return nil }
         return .metadata(MailboxName(mailbox.name), entries)
     }
 

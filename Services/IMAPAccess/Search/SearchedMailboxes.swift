@@ -16,8 +16,8 @@ extension SearchSource {
         let name = mailbox.name
         switch self {
         case .selected: return mailbox.mailboxID == selectedID
-        // Sieve may put mail anywhere (RFC 5465, 6.3).
-        case .inboxes, .personal: return true
+        // Sieve may put mail anywhere (RFC 5465, 6.3), but into the user's own mailboxes only.
+        case .inboxes, .personal: return !mailbox.hasOwner
         case .subscribed: return mailbox.subscribed
         case .subtree(let roots):
             return roots.contains { $0.value.isEmpty || name == $0.value || name.hasPrefix($0.value + "/") }

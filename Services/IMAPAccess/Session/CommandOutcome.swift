@@ -48,7 +48,9 @@ struct Refusal: Error, Sendable {
         switch outcome {
         case .done: return nil
         case .noSuchMailbox:
-            self = target ? Refusal(.no, .tryCreate, "No such mailbox") : .noSuchMailbox
+            self = target ? .noSuchTarget : .noSuchMailbox
+        case .noPermission: self = .noPermission
+        case .noSuchIdentifier: self.init(.no, .cannot, "Nobody has that name")
         case .alreadyExists: self.init(.no, .alreadyExists, "The mailbox exists already")
         case .notPermitted: self.init(.no, .cannot, "Not possible with this mailbox")
         case .hasChildren: self.init(.no, .hasChildren, "The mailbox has children")

@@ -69,6 +69,13 @@ struct GatheredMessages: Sendable {
     /// All octets, when all of them are in memory.
     var octets: ByteBuffer? { isInMemory ? tail : nil }
 
+    /// The mailboxes that octets are still to be read from, each with a URL that names it.
+    var sources: [MailboxKey: String] {
+        pieces.reduce(into: [:]) { sources, piece in
+            if case .stored(let section) = piece { sources[section.mailbox] = section.url }
+        }
+    }
+
     /// All octets, to be read from storage where they are there.
     func source(from reader: StoredSectionReader) -> GatheredOctets {
         GatheredOctets(tail.readableBytes > 0 ? pieces + [.octets(tail)] : pieces, octetCount: octetCount, reader)
@@ -90,7 +97,7 @@ enum GatheredPiece: Sendable {
 
 /// Octets of a stored message that a URL names.
 struct StoredSection: Sendable {
-    var mailboxID: Int64
+    var mailbox: MailboxKey
     var uid: UInt32
     var range: Range<Int>
     /// As the client wrote it.
@@ -100,22 +107,20 @@ struct StoredSection: Sendable {
 /// Reads octets of stored messages that URLs name, on behalf of one command.
 struct StoredSectionReader: Sendable {
     let store: any MailStore
-    let accountID: Int64
     let transaction: TransactionID
     let timeout: Duration
 
     /// A reader of one mailbox. What a URL names has to be there now, so that nothing is taken from a cache.
-    func mailbox(_ mailboxID: Int64) -> MessageReader {
+    func mailbox(_ mailbox: MailboxKey) -> MessageReader {
         MessageReader(
-            store: store, cache: MessageCache(octets: 0), accountID: accountID, mailboxID: mailboxID,
-            transaction: transaction,
-            timeout: timeout)
+            store: store, cache: MessageCache(octets: 0), accountID: mailbox.accountID, mailboxID: mailbox.mailboxID,
+            transaction: transaction, timeout: timeout)
     }
 
     /// What is known of a message; nil when it is not there.
-    func message(_ uid: UInt32, in mailboxID: Int64) async throws -> StoredMessage? {
+    func message(_ uid: UInt32, in key: MailboxKey) async throws -> StoredMessage? {
         var found: StoredMessage?
-        try await mailbox(mailboxID).messages(uids: [uid], { $0.mimeIndex = true }) { message in
+        try await mailbox(key).messages(uids: [uid], { $0.mimeIndex = true }) { message in
             found = try StoredMessage(message)
         }
         return found
@@ -124,10 +129,10 @@ struct StoredSectionReader: Sendable {
     /// The octets of a message that a URL names: where they lie, or, where fields are chosen from a header, themselves. Nil
     /// when there is no such part.
     func piece(
-        _ part: IMAPURLMessage, of message: StoredMessage, uid: UInt32, in mailboxID: Int64, url: String
+        _ part: IMAPURLMessage, of message: StoredMessage, uid: UInt32, in key: MailboxKey, url: String
     ) async throws -> GatheredPiece? {
         guard let range = message.range(of: part.section) else { return nil }
-        var section = StoredSection(mailboxID: mailboxID, uid: uid, range: range, url: url)
+        var section = StoredSection(mailbox: key, uid: uid, range: range, url: url)
         guard let fields = part.section.text?.chosenFields else {
             section.range = range.clamped(to: part.partial?.range)
             return .stored(section)
@@ -140,7 +145,7 @@ struct StoredSectionReader: Sendable {
     /// A part of a section, not empty and known to be small. A message that is gone makes the URL a bad one.
     func read(_ section: StoredSection, _ part: Range<Int>) async throws -> ByteBuffer {
         let range = section.range.lowerBound + part.lowerBound..<section.range.lowerBound + part.upperBound
-        guard let octets = try await mailbox(section.mailboxID).read(uid: section.uid, range) else {
+        guard let octets = try await mailbox(section.mailbox).read(uid: section.uid, range) else {
             throw Refusal(.no, .badURL(section.url), "The message is not there any more")
         }
         return octets

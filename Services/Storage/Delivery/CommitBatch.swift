@@ -125,12 +125,6 @@ struct CommitBatch: Sendable {
     private static let inDoubt = 6
 }
 
-/// One mailbox of one account.
-struct MailboxKey: Sendable, Hashable {
-    let accountID: Int64
-    let mailboxID: Int64
-}
-
 extension MailboxChanged {
     init(_ key: MailboxKey, modseq: Int64, hierarchy: Bool = false) {
         self.init()

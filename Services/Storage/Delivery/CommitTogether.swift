@@ -3,8 +3,8 @@ import Database
 import Logging
 import Messaging
 
-/// Commits several messages all or none (RFC 3502), or messages and the removal of the one whose place they take
-/// (RFC 8508).
+/// Commits several messages all or none (RFC 3502), messages and the removal of the one whose place they take (RFC 8508),
+/// or what somebody puts into a mailbox that is not his own (RFC 4314).
 ///
 /// They have a transaction of their own, outside the batches of `GroupCommit`: what one of them meets undoes the others,
 /// and must undo nobody else's. `mail.commit_dispositions` does what it does for a batch, receipts included, and says what
@@ -77,6 +77,9 @@ struct CommitTogether: Sendable {
         do {
             let (outcome, changes) = try await pool.withConnection(deadline: deadline) { connection in
                 try await connection.transaction { connection -> (CommitBatch.Outcome, [MailboxChanged]) in
+                    guard try Self.isPermitted(commits, removal, on: connection) else {
+                        throw Undone(outcome: CommitBatch.Outcome(noSuchMailboxFor: commits))
+                    }
                     var removed: PreparedRemoval.Outcome?
                     if let removal, let commit = commits.first {
                         removed = try removal.run(for: commit, on: connection)
@@ -112,6 +115,33 @@ struct CommitTogether: Sendable {
             }
             return undone.outcome
         }
+    }
+
+    private static let mailbox = Statement(
+        "SELECT mailbox_id FROM mail.mailboxes WHERE account_id = $1 AND name = $2 AND selectable")
+
+    /// Whether users may do this in mailboxes that are not their own: judged under the locks of all accounts, which are
+    /// taken in the order of their ids.
+    private static func isPermitted(
+        _ commits: [PreparedCommit], _ removal: PreparedRemoval?, on connection: isolated DatabaseConnection
+    ) throws(DatabaseError) -> Bool {
+        let dispositions = commits.flatMap(\.dispositions)
+        let guests = dispositions.filter { $0.userID != 0 }
+        guard !guests.isEmpty || removal?.userID ?? 0 != 0 else { return true }
+        var accounts = Set(dispositions.map(\.accountID).filter { $0 != 0 })
+        if let removal { accounts.insert(removal.accountID) }
+        for account in accounts.sorted() { _ = try AccountUse(locking: account, on: connection) }
+        for guest in guests {
+            guard let name = guest.mailbox, let row = try connection.run(mailbox(guest.accountID, name)).first,
+                try RightsRows.refusal(
+                    of: .insert, to: guest.userID, accountID: guest.accountID,
+                    mailboxID: row.decode(0, as: Int64.self), on: connection) == nil
+            else { return false }
+        }
+        guard let removal else { return true }
+        return try RightsRows.refusal(
+            of: [.deleteMessages, .expunge], to: removal.userID, accountID: removal.accountID,
+            mailboxID: removal.mailboxID, on: connection) == nil
     }
 
     private static let refuse = Statement(
@@ -153,6 +183,13 @@ extension CommitBatch.Outcome {
         self.init(
             reply: .with { $0.results = outcomes.flatMap(\.reply.results) },
             isInDoubt: outcomes.contains(where: \.isInDoubt))
+    }
+
+    fileprivate init(noSuchMailboxFor commits: [PreparedCommit]) {
+        let results = commits.flatMap(\.dispositions).map { _ in
+            CommitReply.Result.with { $0.outcome = .noSuchMailbox }
+        }
+        self.init(reply: .with { $0.results = results })
     }
 
     fileprivate var isComplete: Bool { !isInDoubt && reply.results.allSatisfy { $0.outcome == .done } }

@@ -33,6 +33,10 @@ struct DeliveryService: Delivery {
                 $0.dispositions = request.dispositions
             }
             let commit = try await prepare(message, request.origin, payload, context)
+            // What is judged by somebody's rights has a transaction of its own.
+            guard !commit.dispositions.contains(where: { $0.userID != 0 }) else {
+                return try await commitTogether.commit([commit], deadline: context.deadline)
+            }
             return try await groupCommit.commit(commit, deadline: context.deadline)
         }
     }

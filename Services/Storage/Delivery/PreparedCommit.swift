@@ -78,6 +78,8 @@ struct PreparedDisposition: Sendable {
     let action: Action
     /// Whose copy; 0 for one that leaves for another server.
     let accountID: Int64
+    /// Who puts it into a mailbox that is not his own; 0 for the account itself and for deliveries.
+    let userID: Int64
     /// What a repetition is known by: one for each forward-path that leads here, never empty.
     let fingerprints: [ByteBuffer]
     let forwardPath: String
@@ -90,6 +92,7 @@ struct PreparedDisposition: Sendable {
         switch disposition.action {
         case .store(let store):
             accountID = store.accountID
+            userID = store.userID == store.accountID ? 0 : store.userID
             action = .store(
                 mailbox: store.mailboxName.isEmpty ? MailboxName.inbox : MailboxName.canonical(store.mailboxName),
                 fallsBack: store.fallBackToInbox, flags: try Flags(names: store.flags),
@@ -97,6 +100,7 @@ struct PreparedDisposition: Sendable {
             forwardPath = disposition.forwardPath
         case .enqueue(let enqueue):
             accountID = enqueue.accountID
+            userID = 0
             action = .enqueue(
                 reversePath: enqueue.reversePath,
                 domain: enqueue.forwardPath.split(separator: "@").last.map { $0.lowercased() } ?? "",

@@ -7,14 +7,20 @@ struct PreparedRemoval: Sendable {
     let accountID: Int64
     let mailboxID: Int64
     let uid: Int64
+    /// Who removes it from a mailbox that is not his own; 0 for the account itself.
+    let userID: Int64
 
     init(_ removal: Removal, for messages: [CommittedMessage]) throws(MessagingError) {
         accountID = removal.accountID
         mailboxID = removal.mailboxID
         uid = Int64(removal.uid)
-        // Two accounts would be locked in no order.
-        let accounts = messages.flatMap(\.dispositions).map(\.store.accountID)
-        guard uid > 0, !accounts.isEmpty, accounts.allSatisfy({ $0 == removal.accountID }) else {
+        userID = removal.userID == removal.accountID ? 0 : removal.userID
+        // Two accounts would be locked in no order, but on behalf of a user: see `CommitTogether`.
+        let stores = messages.flatMap(\.dispositions).map(\.store)
+        let isOfUser = userID != 0 || stores.contains { $0.userID != 0 }
+        guard uid > 0, !stores.isEmpty,
+            stores.allSatisfy({ $0.accountID == removal.accountID || isOfUser && $0.accountID > 0 })
+        else {
             throw MessagingError(.malformed, "a removal of no message, or of another account's")
         }
     }
@@ -57,10 +63,10 @@ struct PreparedRemoval: Sendable {
 
     /// Removes the message under the locks of its account and mailbox.
     func run(for commit: PreparedCommit, on connection: isolated DatabaseConnection) throws -> Outcome {
-        guard try AccountUse(locking: accountID, on: connection) != nil,
-            let fingerprint = commit.dispositions.first?.fingerprints.first
+        guard try AccountUse(locking: accountID, on: connection) != nil, let disposition = commit.dispositions.first,
+            let fingerprint = disposition.fingerprints.first
         else { return .nothingToDo }
-        let row = try connection.run(Self.find(accountID, fingerprint, commit.transaction)).first
+        let row = try connection.run(Self.find(disposition.accountID, fingerprint, commit.transaction)).first
         if try row?.decode(0, as: Bool.self) == true { return .nothingToDo }
         guard try CopyTransaction.lock(accountID, mailboxID, on: connection) != nil,
             let removed = try connection.run(Self.remove(accountID, mailboxID, uid)).first

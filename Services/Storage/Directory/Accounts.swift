@@ -4,7 +4,7 @@ import Messaging
 
 extension DirectoryService {
     private static let columns = """
-        account_id, address, quota_octets, quota_messages, used_octets, used_messages, created_at, disabled
+        account_id, address, quota_octets, quota_messages, used_octets, used_messages, created_at, disabled, is_shared
         """
     private static let find = Statement("SELECT \(columns) FROM directory.accounts WHERE address = $1")
     private static let page = Statement(
@@ -14,8 +14,8 @@ extension DirectoryService {
         """)
     private static let add = Statement(
         """
-        INSERT INTO directory.accounts (address, domain, quota_octets, quota_messages, next_uid_validity)
-        SELECT $1, $2, $3, $4, greatest(extract(epoch FROM now())::bigint, coalesce(
+        INSERT INTO directory.accounts (address, domain, quota_octets, quota_messages, is_shared, next_uid_validity)
+        SELECT $1, $2, $3, $4, $5, greatest(extract(epoch FROM now())::bigint, coalesce(
             (SELECT next_uid_validity FROM directory.former_addresses WHERE address = $1), 0))
         ON CONFLICT (address) DO NOTHING
         RETURNING \(columns)
@@ -38,6 +38,10 @@ extension DirectoryService {
         Statement("DELETE FROM mail.expunged WHERE account_id = $1"),
         Statement("DELETE FROM mail.subscriptions WHERE account_id = $1"),
         Statement("DELETE FROM mail.metadata WHERE account_id = $1"),
+        Statement("DELETE FROM mail.rights WHERE account_id = $1"),
+        // What others gave him. Their lists change without their locks, but under his, which whoever gives him rights
+        // waits for.
+        Statement("DELETE FROM mail.rights WHERE identifier = $1"),
         Statement("DELETE FROM mail.text_segments WHERE account_id = $1"),
         Statement("DELETE FROM mail.url_keys WHERE account_id = $1"),
         Statement("DELETE FROM mail.mailboxes WHERE account_id = $1"),
@@ -59,14 +63,16 @@ extension DirectoryService {
             try Self.require(address.domain, on: connection)
             var reply = AddAccountReply()
             let added = try connection.run(
-                Self.add(address.text, address.domain, quota.storageOctets, quota.messageCount))
+                Self.add(
+                    address.text, address.domain, quota.storageOctets, quota.messageCount, request.shared))
             if let row = added.first {
                 reply.account = try AccountRecord.decode(row)
-                for (name, use) in MailboxHierarchy.special {
+                // Nobody drafts or junks as nobody.
+                let mailboxes = MailboxHierarchy.special.prefix(request.shared ? 1 : .max)
+                for (name, use) in mailboxes {
                     try MailboxHierarchy.make(reply.account.accountID, name, specialUse: use, on: connection)
                 }
-                try connection.run(
-                    Self.subscribe(reply.account.accountID, MailboxHierarchy.special.map(\.name)))
+                try connection.run(Self.subscribe(reply.account.accountID, mailboxes.map(\.name)))
             } else if let row = try connection.run(Self.find(address.text)).first {
                 reply.account = try AccountRecord.decode(row)
                 reply.existed = true
@@ -146,7 +152,8 @@ extension DirectoryService {
 extension AccountRecord {
     static func decode(_ row: Row) throws(DatabaseError) -> AccountRecord {
         let columns = try row.decode(
-            Int64.self, String.self, Int64.self, Int64.self, Int64.self, Int64.self, Timestamp.self, Bool.self)
+            Int64.self, String.self, Int64.self, Int64.self, Int64.self, Int64.self, Timestamp.self, Bool.self,
+            Bool.self)
         var record = AccountRecord()
         record.accountID = columns.0
         record.address = columns.1
@@ -156,6 +163,7 @@ extension AccountRecord {
         record.usedMessages = columns.5
         record.createdAt = columns.6.microseconds
         record.disabled = columns.7
+        record.shared = columns.8
         return record
     }
 }

@@ -1,13 +1,21 @@
 import Contracts
 import Database
 
-/// Copies or moves messages between two mailboxes of an account whose lock is held.
+/// Copies or moves messages between two mailboxes of accounts whose locks are held: of one account, or of two.
 struct CopyTransaction: Sendable {
     let accountID: Int64
     let mailboxID: Int64
     let uids: UIDRanges
     let toMailbox: String
     let moves: Bool
+    /// Whose the target is; nil when it is the same account.
+    var otherID: Int64?
+    /// Who copies, when one of the mailboxes is not his own; 0 otherwise.
+    var userID: Int64 = 0
+
+    /// Whose the target is.
+    private var targetID: Int64 { otherID ?? accountID }
+    private var leavesAccount: Bool { targetID != accountID }
 
     struct Box: Sendable {
         let mailboxID: Int64
@@ -33,23 +41,24 @@ struct CopyTransaction: Sendable {
         """)
     private static let setKeywords = Statement(
         "UPDATE mail.mailboxes SET keywords = $3 WHERE account_id = $1 AND mailbox_id = $2")
-    /// `$6` and `$7`: a keyword's bit in the source and its bit in the target.
+    /// `$6` and `$7`: a keyword's bit in the source and its bit in the target; `$8`: whose the target is; `$9`: the bits of
+    /// the flags that it takes.
     private static let add = Statement(
         """
         WITH box AS MATERIALIZED (
             SELECT uid_next, highest_modseq + 1 AS modseq FROM mail.mailboxes
-            WHERE account_id = $1 AND mailbox_id = $5
+            WHERE account_id = $8 AND mailbox_id = $5
         ), copied AS MATERIALIZED (
             SELECT m.uid, m.content_id, m.internal_date, m.size, b.modseq,
                 b.uid_next + row_number() OVER (ORDER BY m.uid) - 1 AS new_uid,
-                m.flags & 255 | coalesce((
+                (m.flags & 255 | coalesce((
                     SELECT bit_or(k.target) FROM unnest($6::bigint[], $7::bigint[]) AS k (source, target)
-                    WHERE m.flags & k.source <> 0), 0) AS flags
+                    WHERE m.flags & k.source <> 0), 0)) & $9 AS flags
             FROM box b
             CROSS JOIN \(UIDRanges.messages("uid, content_id, internal_date, size, flags"))
         ), stored AS (
             INSERT INTO mail.messages (account_id, mailbox_id, uid, content_id, flags, modseq, internal_date, size)
-            SELECT $1, $5, new_uid, content_id, flags, modseq, internal_date, size FROM copied
+            SELECT $8, $5, new_uid, content_id, flags, modseq, internal_date, size FROM copied
         ), counted AS (
             UPDATE mail.mailboxes m
             SET uid_next = m.uid_next + t.messages, highest_modseq = m.highest_modseq + 1,
@@ -61,7 +70,7 @@ struct CopyTransaction: Sendable {
                     (count(*) FILTER (WHERE flags & 8 <> 0))::integer AS deleted
                 FROM copied
             ) t
-            WHERE m.account_id = $1 AND m.mailbox_id = $5 AND t.messages > 0
+            WHERE m.account_id = $8 AND m.mailbox_id = $5 AND t.messages > 0
         )
         SELECT uid, new_uid FROM copied ORDER BY uid
         """)
@@ -101,15 +110,29 @@ struct CopyTransaction: Sendable {
         return Box(mailboxID: mailboxID, uidValidity: uidValidity, modseq: modseq, keywords: keywords)
     }
 
-    /// Two mailboxes are locked in no particular order: the account's lock keeps all others out who lock two.
+    /// Two mailboxes are locked in no particular order: the locks of their accounts keep all others out who lock two. `use`
+    /// is that of the account that the target belongs to.
     func run(
         _ use: AccountUse, on connection: isolated DatabaseConnection
     ) throws(DatabaseError) -> (CopyReply, [MailStoreService.Change]) {
         var reply = CopyReply()
         guard let source = try Self.lock(accountID, mailboxID, on: connection),
-            let target = try Self.box(Self.lockByName(accountID, toMailbox), on: connection)
+            let target = try Self.box(Self.lockByName(targetID, toMailbox), on: connection)
         else {
             reply.outcome = .noSuchMailbox
+            return (reply, [])
+        }
+        if let refusal = try RightsRows.refusal(
+            of: moves ? [.read, .deleteMessages, .expunge] : .read, to: userID, accountID: accountID,
+            mailboxID: mailboxID, on: connection)
+        {
+            reply.outcome = refusal
+            return (reply, [])
+        }
+        let rights = try RightsRows.rights(
+            of: userID, accountID: targetID, mailboxID: target.mailboxID, on: connection)
+        guard rights.contains(.insert) else {
+            reply.outcome = rights.contains(.lookup) ? .noPermission : .noSuchMailbox
             return (reply, [])
         }
         reply.toMailboxID = target.mailboxID
@@ -119,34 +142,39 @@ struct CopyTransaction: Sendable {
             throw DatabaseError(.badResult, "no sum")
         }
         let (messages, octets, usedFlags) = try row.decode(Int64.self, Int64.self, Int64.self)
-        if !moves && !use.allows(octets: octets, messages: messages) {
+        if !moves || leavesAccount, !use.allows(octets: octets, messages: messages) {
             reply.outcome = .overQuota
             return (reply, [])
         }
         reply.outcome = .done
         if messages == 0 { return (reply, []) }
-        let keywords = KeywordMapping(from: source.keywords, usedFlags: usedFlags, to: target.keywords)
+        // RFC 4314, 4: a flag that the user may not set there is left out.
+        let keywords = KeywordMapping(
+            from: source.keywords, usedFlags: usedFlags & rights.flagBits, to: target.keywords)
         if keywords.target != target.keywords {
-            try connection.run(Self.setKeywords(accountID, target.mailboxID, keywords.target))
+            try connection.run(Self.setKeywords(targetID, target.mailboxID, keywords.target))
         }
         let pairs = try connection.run(
             Self.add(
                 accountID, mailboxID, uids.firsts, uids.lasts, target.mailboxID, keywords.sourceBits,
-                keywords.targetBits)
+                keywords.targetBits, targetID, rights.flagBits)
         ).decode(Int64.self, Int64.self)
         reply.sourceUids = pairs.map { UInt32(clamping: $0.0) }
         reply.targetUids = pairs.map { UInt32(clamping: $0.1) }
         if moves {
             try connection.run(Self.remove(accountID, mailboxID, pairs.map(\.0)))
-        } else {
-            try connection.run(Self.charge(accountID, octets, messages))
         }
+        if !moves || leavesAccount { try connection.run(Self.charge(targetID, octets, messages)) }
+        if moves, leavesAccount { try connection.run(Self.charge(accountID, -octets, -messages)) }
         var changes: [MailStoreService.Change] = []
-        let changed = moves ? [mailboxID, target.mailboxID] : [target.mailboxID]
-        for row in try connection.run(Self.modseqs(accountID, changed)) {
-            let (changedID, modseq) = try row.decode(Int64.self, Int64.self)
-            if changedID == mailboxID { reply.sourceModseq = UInt64(clamping: modseq) }
-            changes.append(MailStoreService.Change(mailboxID: changedID, modseq: modseq))
+        for (owner, changed) in [(accountID, mailboxID), (targetID, target.mailboxID)] {
+            if !moves, changed != target.mailboxID { continue }
+            for row in try connection.run(Self.modseqs(owner, [changed])) {
+                let (changedID, modseq) = try row.decode(Int64.self, Int64.self)
+                if changedID == mailboxID { reply.sourceModseq = UInt64(clamping: modseq) }
+                changes.append(MailStoreService.Change(accountID: owner, mailboxID: changedID, modseq: modseq))
+            }
+            if mailboxID == target.mailboxID { break }
         }
         return (reply, changes)
     }

@@ -7,8 +7,9 @@ extension MailStoreService {
     func copy(_ request: CopyRequest, _ context: CallContext) async throws -> CopyReply {
         let copy = CopyTransaction(
             accountID: request.accountID, mailboxID: request.mailboxID, uids: UIDRanges(pairs: request.uids),
-            toMailbox: MailboxName.canonical(request.toMailboxName), moves: request.move)
-        return try await change(request.accountID, context) { connection, use in
+            toMailbox: MailboxName.canonical(request.toMailboxName), moves: request.move,
+            otherID: request.toAccountID == 0 ? nil : request.toAccountID, userID: request.userID)
+        return try await change(request.accountID, reaching: copy.otherID, context) { connection, use in
             try copy.run(use, on: connection)
         }
     }
@@ -45,6 +46,12 @@ extension MailStoreService {
             var reply = ExpungeReply()
             guard let before = try CopyTransaction.lock(accountID, mailboxID, on: connection) else {
                 reply.outcome = .noSuchMailbox
+                return (reply, [])
+            }
+            if let refusal = try RightsRows.refusal(
+                of: .expunge, to: request.userID, accountID: accountID, mailboxID: mailboxID, on: connection)
+            {
+                reply.outcome = refusal
                 return (reply, [])
             }
             let rows = try connection.run(Self.expunge(accountID, mailboxID, uids.firsts, uids.lasts))

@@ -47,11 +47,11 @@ extension MailStoreService {
         UNION ALL SELECT NULL, 0, 0 FROM box WHERE bits IS NULL
         """)
 
-    /// What the operation $5 makes of flags.
+    /// What the operation $5 makes of flags. The bits $9 stay when they are replaced.
     private static func newFlags(_ message: String, bits: String) -> String {
         """
         CASE $5
-            WHEN \(FlagOperation.replace.rawValue) THEN \(bits)
+            WHEN \(FlagOperation.replace.rawValue) THEN \(message).flags & $9 | \(bits)
             WHEN \(FlagOperation.add.rawValue) THEN \(message).flags | \(bits)
             ELSE \(message).flags & ~\(bits)
         END
@@ -90,7 +90,7 @@ extension MailStoreService {
         commands.append(
             Self.change(
                 accountID, mailboxID, uids.firsts, uids.lasts, Int64(request.operation.rawValue), flags.bits,
-                flags.keywordList, Int64(clamping: request.unchangedSince)))
+                flags.keywordList, Int64(clamping: request.unchangedSince), request.keptBits))
         commands.append(Self.state(accountID, mailboxID))
         // Adding and removing flags twice is harmless. What depends on what was there before goes once for each key.
         let receipt = CallReceipt(accountID: accountID, context)
@@ -132,5 +132,15 @@ extension MailStoreService {
         reply.modseq = UInt64(clamping: modseq)
         reply.keywords = keywords
         return reply
+    }
+}
+
+extension StoreFlagsRequest {
+    /// The bits of flags that are left as they are when flags are replaced.
+    fileprivate var keptBits: Int64 {
+        var bits: Int64 = keepsOthers ? ~(Flags.seen | Flags.deleted) : 0
+        if keepsSeen { bits |= Flags.seen }
+        if keepsDeleted { bits |= Flags.deleted }
+        return bits
     }
 }

@@ -82,10 +82,12 @@ enum MailboxHierarchy {
             let mailboxID = hollow.mailboxID
             try connection.run([
                 remove(accountID, mailboxID), forgetExpunged(accountID, mailboxID),
-                MetadataRows.forget(accountID, mailboxID), MailStoreService.forgetTexts(accountID, mailboxID),
+                MetadataRows.forget(accountID, mailboxID), RightsRows.forget(accountID, mailboxID),
+                MailStoreService.forgetTexts(accountID, mailboxID),
             ])
         }
         try connection.run(add(accountID, name, true, specialUse))
+        try inheritRights(accountID, name, on: connection)
     }
 
     /// Makes a name that only holds children.
@@ -93,6 +95,15 @@ enum MailboxHierarchy {
         _ accountID: Int64, _ name: String, on connection: isolated DatabaseConnection
     ) throws(DatabaseError) {
         try connection.run(add(accountID, name, false, ""))
+        try inheritRights(accountID, name, on: connection)
+    }
+
+    /// A new mailbox is for those for whom the one above it is (RFC 4314, 4: CREATE).
+    private static func inheritRights(
+        _ accountID: Int64, _ name: String, on connection: isolated DatabaseConnection
+    ) throws(DatabaseError) {
+        guard let parent = MailboxName.parents(of: name).last else { return }
+        try RightsRows.copy(accountID, from: parent, to: name, on: connection)
     }
 
     /// Empties and removes the mailbox, or leaves its name for the children below.
@@ -103,7 +114,7 @@ enum MailboxHierarchy {
         try connection.run([
             lock(accountID, mailboxID), removeMessages(accountID, mailboxID), forgetExpunged(accountID, mailboxID),
             MetadataRows.forget(accountID, mailboxID), URLKeyRows.forget(accountID, mailboxID),
-            MailStoreService.forgetTexts(accountID, mailboxID),
+            RightsRows.forget(accountID, mailboxID), MailStoreService.forgetTexts(accountID, mailboxID),
             keepsName ? hollow(accountID, mailboxID) : remove(accountID, mailboxID),
         ])
     }

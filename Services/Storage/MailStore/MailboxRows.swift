@@ -9,6 +9,7 @@ enum MailboxRows {
         m.deleted_count, m.octets, m.selectable, m.special_use, m.keywords,
         EXISTS (SELECT FROM mail.subscriptions s WHERE s.account_id = m.account_id AND s.name = m.name)
         """
+    static let columnCount = 13
 
     static let byID = Statement(
         "SELECT \(columns) FROM mail.mailboxes m WHERE m.account_id = $1 AND m.mailbox_id = $2")

@@ -17,13 +17,23 @@ extension MailStoreService {
 
     func listMailboxes(_ request: ListMailboxesRequest, _ context: CallContext) async throws -> ListMailboxesReply {
         try await answering {
-            let results = try await pool.run(
-                [MailboxRows.all(request.accountID), Self.strayingSubscriptions(request.accountID)],
-                deadline: context.deadline)
+            var commands = [MailboxRows.all(request.accountID), Self.strayingSubscriptions(request.accountID)]
+            if request.others { commands.append(RightsRows.visible(to: request.accountID)) }
+            let results = try await pool.run(commands, deadline: context.deadline)
             var reply = ListMailboxesReply()
             for row in results[0] { reply.mailboxes.append(try MailboxRows.decode(row)) }
             for row in results[1] { reply.subscribedWithoutMailbox.append(try row.decode(0, as: String.self)) }
+            if request.others {
+                for row in results[2] { reply.others.append(try RightsRows.decode(row)) }
+            }
             if request.deletedOctets {
+                for owner in Set(reply.others.filter { $0.deletedCount > 0 }.map(\.owner.accountID)) {
+                    let octets = try await deletedOctets(of: owner, context)
+                    for index in reply.others.indices where reply.others[index].deletedCount > 0 {
+                        guard let known = octets[reply.others[index].mailboxID] else { continue }
+                        reply.others[index].deletedOctets = known
+                    }
+                }
                 let octets = try await deletedOctets(of: request.accountID, context)
                 for index in reply.mailboxes.indices {
                     reply.mailboxes[index].deletedOctets = octets[reply.mailboxes[index].mailboxID] ?? 0
@@ -44,6 +54,11 @@ extension MailStoreService {
         return try await change(request.accountID, context) { connection, _ in
             guard try MailboxHierarchy.isNetUnicode(name, on: connection) else {
                 return (MailboxReply(.notPermitted), [])
+            }
+            if let refusal = try RightsRows.refusal(
+                toMake: name, request.userID, accountID: request.accountID, on: connection)
+            {
+                return (MailboxReply(refusal), [])
             }
             if try MailboxHierarchy.find(request.accountID, name, on: connection)?.selectable == true {
                 return (MailboxReply(.alreadyExists), [])
@@ -68,6 +83,12 @@ extension MailStoreService {
             guard let mailbox = try MailboxHierarchy.find(request.accountID, name, on: connection) else {
                 return (MailboxReply(.noSuchMailbox), [])
             }
+            if let refusal = try RightsRows.refusal(
+                of: .deleteMailbox, to: request.userID, accountID: request.accountID, mailboxID: mailbox.mailboxID,
+                on: connection)
+            {
+                return (MailboxReply(refusal), [])
+            }
             let hasChildren = try !MailboxHierarchy.children(request.accountID, name, on: connection).isEmpty
             if hasChildren && !mailbox.selectable { return (MailboxReply(.hasChildren), []) }
             try MailboxHierarchy.delete(request.accountID, mailbox, keepsName: hasChildren, on: connection)
@@ -90,6 +111,14 @@ extension MailStoreService {
             guard let mailbox = try MailboxHierarchy.find(accountID, from, on: connection) else {
                 return (MailboxReply(.noSuchMailbox), [])
             }
+            // RFC 4314, 4: x on the mailbox, k on the one that will be above it.
+            var refusal = try RightsRows.refusal(
+                of: .deleteMailbox, to: request.userID, accountID: accountID, mailboxID: mailbox.mailboxID,
+                on: connection)
+            if refusal == nil {
+                refusal = try RightsRows.refusal(toMake: to, request.userID, accountID: accountID, on: connection)
+            }
+            if let refusal { return (MailboxReply(refusal), []) }
             guard try MailboxHierarchy.find(accountID, to, on: connection) == nil else {
                 return (MailboxReply(.alreadyExists), [])
             }
@@ -105,6 +134,9 @@ extension MailStoreService {
                     accountID: accountID, mailboxID: mailbox.mailboxID, uids: .all, toMailbox: to, moves: true
                 ).run(use, on: connection)
                 let made = try MailboxHierarchy.find(accountID, to, on: connection)
+                // Renaming changes nobody's rights (RFC 4314, 4): who may not read the inbox does not read its messages now.
+                if let made { try connection.run(RightsRows.forget(accountID, made.mailboxID)) }
+                try RightsRows.copy(accountID, from: from, to: to, on: connection)
                 // What is noted of the inbox stays there and goes along (RFC 5464, 4.1), if there is room for it.
                 if let made {
                     _ = try MetadataRows.copy(accountID, from: mailbox.mailboxID, to: made.mailboxID, on: connection)

@@ -349,6 +349,7 @@ public nonisolated struct AppendRequest: @unchecked Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// Whose mailbox. When `client.identity` is another account, that one's rights decide.
   public var accountID: Int64 {
     get {_storage._accountID}
     set {_uniqueStorage()._accountID = newValue}
@@ -420,6 +421,9 @@ public nonisolated struct Replacement: Sendable {
   public var mailboxID: Int64 = 0
 
   public var uid: UInt32 = 0
+
+  /// Whose mailbox it is in; 0 when it is the request's account.
+  public var accountID: Int64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -983,7 +987,7 @@ nonisolated extension AppendRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension Replacement: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "Replacement"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}mailbox_id\0\u{1}uid\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}mailbox_id\0\u{1}uid\0\u{3}account_id\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -993,6 +997,7 @@ nonisolated extension Replacement: SwiftProtobuf.Message, SwiftProtobuf._Message
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularInt64Field(value: &self.mailboxID) }()
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self.uid) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.accountID) }()
       default: break
       }
     }
@@ -1005,12 +1010,16 @@ nonisolated extension Replacement: SwiftProtobuf.Message, SwiftProtobuf._Message
     if self.uid != 0 {
       try visitor.visitSingularUInt32Field(value: self.uid, fieldNumber: 2)
     }
+    if self.accountID != 0 {
+      try visitor.visitSingularInt64Field(value: self.accountID, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Replacement, rhs: Replacement) -> Bool {
     if lhs.mailboxID != rhs.mailboxID {return false}
     if lhs.uid != rhs.uid {return false}
+    if lhs.accountID != rhs.accountID {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

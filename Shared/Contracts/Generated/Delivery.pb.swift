@@ -234,6 +234,10 @@ public nonisolated struct Disposition: Sendable {
     /// When the mailbox is not there: false refuses, true falls back to INBOX.
     public var fallBackToInbox: Bool = false
 
+    /// Who puts it there, when the mailbox is not his own: he needs the right to insert (RFC 4314), which is judged in the
+    /// transaction. Without it there is no such mailbox. 0 for the account itself and for deliveries.
+    public var userID: Int64 = 0
+
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
     public init() {}
@@ -372,7 +376,7 @@ public nonisolated struct CommitRequest: @unchecked Sendable {
   }
 
   /// A message that goes in the same transaction, so that its octets do not count against the quota. Only with `messages`,
-  /// all of whose dispositions are for the same account.
+  /// all of whose dispositions are for the same account, or on behalf of a user who is named here or there.
   public var removal: Removal {
     get {_storage._removal ?? Removal()}
     set {_uniqueStorage()._removal = newValue}
@@ -399,6 +403,9 @@ public nonisolated struct Removal: Sendable {
   public var mailboxID: Int64 = 0
 
   public var uid: UInt32 = 0
+
+  /// Who removes it, when the mailbox is not his own: he needs the rights to delete and to expunge. 0 for the account itself.
+  public var userID: Int64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -743,7 +750,7 @@ nonisolated extension Disposition: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension Disposition.Store: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = Disposition.protoMessageName + ".Store"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_name\0\u{1}flags\0\u{3}internal_date\0\u{3}fall_back_to_inbox\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_name\0\u{1}flags\0\u{3}internal_date\0\u{3}fall_back_to_inbox\0\u{3}user_id\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -756,6 +763,7 @@ nonisolated extension Disposition.Store: SwiftProtobuf.Message, SwiftProtobuf._M
       case 3: try { try decoder.decodeRepeatedStringField(value: &self.flags) }()
       case 4: try { try decoder.decodeSingularInt64Field(value: &self.internalDate) }()
       case 5: try { try decoder.decodeSingularBoolField(value: &self.fallBackToInbox) }()
+      case 6: try { try decoder.decodeSingularInt64Field(value: &self.userID) }()
       default: break
       }
     }
@@ -777,6 +785,9 @@ nonisolated extension Disposition.Store: SwiftProtobuf.Message, SwiftProtobuf._M
     if self.fallBackToInbox != false {
       try visitor.visitSingularBoolField(value: self.fallBackToInbox, fieldNumber: 5)
     }
+    if self.userID != 0 {
+      try visitor.visitSingularInt64Field(value: self.userID, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -786,6 +797,7 @@ nonisolated extension Disposition.Store: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs.flags != rhs.flags {return false}
     if lhs.internalDate != rhs.internalDate {return false}
     if lhs.fallBackToInbox != rhs.fallBackToInbox {return false}
+    if lhs.userID != rhs.userID {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1065,7 +1077,7 @@ nonisolated extension CommitRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension Removal: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "Removal"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_id\0\u{1}uid\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_id\0\u{1}uid\0\u{3}user_id\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1076,6 +1088,7 @@ nonisolated extension Removal: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
       case 1: try { try decoder.decodeSingularInt64Field(value: &self.accountID) }()
       case 2: try { try decoder.decodeSingularInt64Field(value: &self.mailboxID) }()
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self.uid) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.userID) }()
       default: break
       }
     }
@@ -1091,6 +1104,9 @@ nonisolated extension Removal: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
     if self.uid != 0 {
       try visitor.visitSingularUInt32Field(value: self.uid, fieldNumber: 3)
     }
+    if self.userID != 0 {
+      try visitor.visitSingularInt64Field(value: self.userID, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1098,6 +1114,7 @@ nonisolated extension Removal: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
     if lhs.accountID != rhs.accountID {return false}
     if lhs.mailboxID != rhs.mailboxID {return false}
     if lhs.uid != rhs.uid {return false}
+    if lhs.userID != rhs.userID {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -207,6 +207,9 @@ public nonisolated struct AccountRecord: Sendable {
 
   public var disabled: Bool = false
 
+  /// Nobody's: its mailboxes are there to be shared, and nobody logs in.
+  public var shared: Bool = false
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -230,6 +233,8 @@ public nonisolated struct AddAccountRequest: Sendable {
   public var hasQuota: Bool {self._quota != nil}
   /// Clears the value of `quota`. Subsequent reads from it will return its default value.
   public mutating func clearQuota() {self._quota = nil}
+
+  public var shared: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -801,7 +806,7 @@ nonisolated extension Quota: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
 
 nonisolated extension AccountRecord: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "AccountRecord"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{1}address\0\u{1}quota\0\u{3}used_octets\0\u{3}used_messages\0\u{3}created_at\0\u{1}disabled\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{1}address\0\u{1}quota\0\u{3}used_octets\0\u{3}used_messages\0\u{3}created_at\0\u{1}disabled\0\u{1}shared\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -816,6 +821,7 @@ nonisolated extension AccountRecord: SwiftProtobuf.Message, SwiftProtobuf._Messa
       case 5: try { try decoder.decodeSingularInt64Field(value: &self.usedMessages) }()
       case 6: try { try decoder.decodeSingularInt64Field(value: &self.createdAt) }()
       case 7: try { try decoder.decodeSingularBoolField(value: &self.disabled) }()
+      case 8: try { try decoder.decodeSingularBoolField(value: &self.shared) }()
       default: break
       }
     }
@@ -847,6 +853,9 @@ nonisolated extension AccountRecord: SwiftProtobuf.Message, SwiftProtobuf._Messa
     if self.disabled != false {
       try visitor.visitSingularBoolField(value: self.disabled, fieldNumber: 7)
     }
+    if self.shared != false {
+      try visitor.visitSingularBoolField(value: self.shared, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -858,6 +867,7 @@ nonisolated extension AccountRecord: SwiftProtobuf.Message, SwiftProtobuf._Messa
     if lhs.usedMessages != rhs.usedMessages {return false}
     if lhs.createdAt != rhs.createdAt {return false}
     if lhs.disabled != rhs.disabled {return false}
+    if lhs.shared != rhs.shared {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -865,7 +875,7 @@ nonisolated extension AccountRecord: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension AddAccountRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "AddAccountRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}address\0\u{1}quota\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}address\0\u{1}quota\0\u{1}shared\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -875,6 +885,7 @@ nonisolated extension AddAccountRequest: SwiftProtobuf.Message, SwiftProtobuf._M
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.address) }()
       case 2: try { try decoder.decodeSingularMessageField(value: &self._quota) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.shared) }()
       default: break
       }
     }
@@ -891,12 +902,16 @@ nonisolated extension AddAccountRequest: SwiftProtobuf.Message, SwiftProtobuf._M
     try { if let v = self._quota {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
     } }()
+    if self.shared != false {
+      try visitor.visitSingularBoolField(value: self.shared, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: AddAccountRequest, rhs: AddAccountRequest) -> Bool {
     if lhs.address != rhs.address {return false}
     if lhs._quota != rhs._quota {return false}
+    if lhs.shared != rhs.shared {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

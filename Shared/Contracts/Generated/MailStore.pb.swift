@@ -9,7 +9,8 @@
 //   https://github.com/apple/swift-protobuf/
 
 /// Mailboxes and their messages, as IMAP sees them. Served by storage.
-/// Every request names the account: storage answers only about mailboxes of that account.
+/// Every request names the account: storage answers only about mailboxes of that account. Whether a user may read what
+/// belongs to another account is judged by who asks (imap-access), before each command.
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials
@@ -79,6 +80,103 @@ public nonisolated enum SystemFlag: SwiftProtobuf.Enum, Swift.CaseIterable {
 
 }
 
+/// What somebody may do with a mailbox (RFC 4314, 2.1): a bit set.
+public nonisolated enum MailboxRight: SwiftProtobuf.Enum, Swift.CaseIterable {
+  public typealias RawValue = Int
+  case unspecified // = 0
+
+  /// l
+  case lookup // = 1
+
+  /// r
+  case read // = 2
+
+  /// s
+  case keepSeen // = 4
+
+  /// w
+  case writeFlags // = 8
+
+  /// i
+  case insert // = 16
+
+  /// p
+  case post // = 32
+
+  /// k
+  case createMailboxes // = 64
+
+  /// x
+  case deleteMailbox // = 128
+
+  /// t
+  case deleteMessages // = 256
+
+  /// e
+  case expunge // = 512
+
+  /// a
+  case administer // = 1024
+  case UNRECOGNIZED(Int)
+
+  public init() {
+    self = .unspecified
+  }
+
+  public init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .lookup
+    case 2: self = .read
+    case 4: self = .keepSeen
+    case 8: self = .writeFlags
+    case 16: self = .insert
+    case 32: self = .post
+    case 64: self = .createMailboxes
+    case 128: self = .deleteMailbox
+    case 256: self = .deleteMessages
+    case 512: self = .expunge
+    case 1024: self = .administer
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  public var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .lookup: return 1
+    case .read: return 2
+    case .keepSeen: return 4
+    case .writeFlags: return 8
+    case .insert: return 16
+    case .post: return 32
+    case .createMailboxes: return 64
+    case .deleteMailbox: return 128
+    case .deleteMessages: return 256
+    case .expunge: return 512
+    case .administer: return 1024
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  public static let allCases: [MailboxRight] = [
+    .unspecified,
+    .lookup,
+    .read,
+    .keepSeen,
+    .writeFlags,
+    .insert,
+    .post,
+    .createMailboxes,
+    .deleteMailbox,
+    .deleteMessages,
+    .expunge,
+    .administer,
+  ]
+
+}
+
 public nonisolated enum MailboxOutcome: SwiftProtobuf.Enum, Swift.CaseIterable {
   public typealias RawValue = Int
   case unspecified // = 0
@@ -91,6 +189,12 @@ public nonisolated enum MailboxOutcome: SwiftProtobuf.Enum, Swift.CaseIterable {
   case hasChildren // = 5
   case overQuota // = 6
   case beyondLimit // = 7
+
+  /// The user lacks a right. When he lacks l as well, it is NO_SUCH_MAILBOX.
+  case noPermission // = 8
+
+  /// There is no account of the name that rights are to be given to.
+  case noSuchIdentifier // = 9
   case UNRECOGNIZED(Int)
 
   public init() {
@@ -107,6 +211,8 @@ public nonisolated enum MailboxOutcome: SwiftProtobuf.Enum, Swift.CaseIterable {
     case 5: self = .hasChildren
     case 6: self = .overQuota
     case 7: self = .beyondLimit
+    case 8: self = .noPermission
+    case 9: self = .noSuchIdentifier
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -121,6 +227,8 @@ public nonisolated enum MailboxOutcome: SwiftProtobuf.Enum, Swift.CaseIterable {
     case .hasChildren: return 5
     case .overQuota: return 6
     case .beyondLimit: return 7
+    case .noPermission: return 8
+    case .noSuchIdentifier: return 9
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -135,6 +243,8 @@ public nonisolated enum MailboxOutcome: SwiftProtobuf.Enum, Swift.CaseIterable {
     .hasChildren,
     .overQuota,
     .beyondLimit,
+    .noPermission,
+    .noSuchIdentifier,
   ]
 
 }
@@ -289,43 +399,162 @@ public nonisolated enum MetadataOutcome: SwiftProtobuf.Enum, Swift.CaseIterable 
 
 }
 
-public nonisolated struct Mailbox: Sendable {
+public nonisolated enum RightsOperation: SwiftProtobuf.Enum, Swift.CaseIterable {
+  public typealias RawValue = Int
+  case unspecified // = 0
+  case replace // = 1
+  case add // = 2
+  case remove // = 3
+  case UNRECOGNIZED(Int)
+
+  public init() {
+    self = .unspecified
+  }
+
+  public init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .replace
+    case 2: self = .add
+    case 3: self = .remove
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  public var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .replace: return 1
+    case .add: return 2
+    case .remove: return 3
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  public static let allCases: [RightsOperation] = [
+    .unspecified,
+    .replace,
+    .add,
+    .remove,
+  ]
+
+}
+
+public nonisolated struct Mailbox: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var mailboxID: Int64 = 0
+  public var mailboxID: Int64 {
+    get {_storage._mailboxID}
+    set {_uniqueStorage()._mailboxID = newValue}
+  }
 
   /// UTF-8, hierarchy delimiter "/"; the inbox is "INBOX".
-  public var name: String = String()
+  public var name: String {
+    get {_storage._name}
+    set {_uniqueStorage()._name = newValue}
+  }
 
-  public var uidValidity: UInt32 = 0
+  public var uidValidity: UInt32 {
+    get {_storage._uidValidity}
+    set {_uniqueStorage()._uidValidity = newValue}
+  }
 
-  public var subscribed: Bool = false
+  public var subscribed: Bool {
+    get {_storage._subscribed}
+    set {_uniqueStorage()._subscribed = newValue}
+  }
 
   /// RFC 6154, for example "\\Sent"; empty for none.
-  public var specialUse: String = String()
+  public var specialUse: String {
+    get {_storage._specialUse}
+    set {_uniqueStorage()._specialUse = newValue}
+  }
 
   /// Keyword i is bit 8+i of the flags.
-  public var keywords: [String] = []
+  public var keywords: [String] {
+    get {_storage._keywords}
+    set {_uniqueStorage()._keywords = newValue}
+  }
 
-  public var uidNext: UInt32 = 0
+  public var uidNext: UInt32 {
+    get {_storage._uidNext}
+    set {_uniqueStorage()._uidNext = newValue}
+  }
 
-  public var highestModseq: UInt64 = 0
+  public var highestModseq: UInt64 {
+    get {_storage._highestModseq}
+    set {_uniqueStorage()._highestModseq = newValue}
+  }
 
-  public var messageCount: UInt32 = 0
+  public var messageCount: UInt32 {
+    get {_storage._messageCount}
+    set {_uniqueStorage()._messageCount = newValue}
+  }
 
-  public var unseenCount: UInt32 = 0
+  public var unseenCount: UInt32 {
+    get {_storage._unseenCount}
+    set {_uniqueStorage()._unseenCount = newValue}
+  }
 
-  public var deletedCount: UInt32 = 0
+  public var deletedCount: UInt32 {
+    get {_storage._deletedCount}
+    set {_uniqueStorage()._deletedCount = newValue}
+  }
 
-  public var octets: Int64 = 0
+  public var octets: Int64 {
+    get {_storage._octets}
+    set {_uniqueStorage()._octets = newValue}
+  }
 
   /// Bits of keywords in use are messages' business; false for a name that only holds children.
-  public var selectable: Bool = false
+  public var selectable: Bool {
+    get {_storage._selectable}
+    set {_uniqueStorage()._selectable = newValue}
+  }
 
   /// Octets of the messages that carry \Deleted; only when it was asked for.
-  public var deletedOctets: Int64 = 0
+  public var deletedOctets: Int64 {
+    get {_storage._deletedOctets}
+    set {_uniqueStorage()._deletedOctets = newValue}
+  }
+
+  /// What who asked may do with it, bits of `MailboxRight`; of another account's mailbox only, as the next.
+  public var rights: UInt32 {
+    get {_storage._rights}
+    set {_uniqueStorage()._rights = newValue}
+  }
+
+  public var owner: MailboxOwner {
+    get {_storage._owner ?? MailboxOwner()}
+    set {_uniqueStorage()._owner = newValue}
+  }
+  /// Returns true if `owner` has been explicitly set.
+  public var hasOwner: Bool {_storage._owner != nil}
+  /// Clears the value of `owner`. Subsequent reads from it will return its default value.
+  public mutating func clearOwner() {_uniqueStorage()._owner = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// Whose a mailbox is.
+public nonisolated struct MailboxOwner: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var accountID: Int64 = 0
+
+  public var address: String = String()
+
+  /// An account that is nobody's: its mailboxes are there to be shared.
+  public var shared: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -342,6 +571,9 @@ public nonisolated struct ListMailboxesRequest: Sendable {
   /// Fill `deleted_octets`, for which messages are looked at.
   public var deletedOctets: Bool = false
 
+  /// Fill `others`.
+  public var others: Bool = false
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -357,11 +589,17 @@ public nonisolated struct ListMailboxesReply: Sendable {
   /// Names that are subscribed but not there (RFC 9051, 6.3.9).
   public var subscribedWithoutMailbox: [String] = []
 
+  /// Mailboxes of other accounts that this one may see, with `rights` and `owner`; their names are those that the owner
+  /// gave. What only the owner may know is left out (subscription, special use), and what only readers may, too.
+  public var others: [Mailbox] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 }
 
+/// Wherever a request has a `user_id`, it says who changes mailboxes of the account, and his rights are judged in the
+/// transaction that makes the change. 0 is the account itself.
 public nonisolated struct CreateMailboxRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -372,6 +610,8 @@ public nonisolated struct CreateMailboxRequest: Sendable {
   public var name: String = String()
 
   public var specialUse: String = String()
+
+  public var userID: Int64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -386,6 +626,8 @@ public nonisolated struct DeleteMailboxRequest: Sendable {
   public var accountID: Int64 = 0
 
   public var name: String = String()
+
+  public var userID: Int64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -403,6 +645,8 @@ public nonisolated struct RenameMailboxRequest: Sendable {
   public var from: String = String()
 
   public var to: String = String()
+
+  public var userID: Int64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -493,42 +737,33 @@ public nonisolated struct ViewRequest: Sendable {
   public init() {}
 }
 
-public nonisolated struct ViewItem: @unchecked Sendable {
+public nonisolated struct ViewItem: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   /// Set in the first item, as of the snapshot that the columns come from.
   public var mailbox: Mailbox {
-    get {_storage._mailbox ?? Mailbox()}
-    set {_uniqueStorage()._mailbox = newValue}
+    get {_mailbox ?? Mailbox()}
+    set {_mailbox = newValue}
   }
   /// Returns true if `mailbox` has been explicitly set.
-  public var hasMailbox: Bool {_storage._mailbox != nil}
+  public var hasMailbox: Bool {self._mailbox != nil}
   /// Clears the value of `mailbox`. Subsequent reads from it will return its default value.
-  public mutating func clearMailbox() {_uniqueStorage()._mailbox = nil}
+  public mutating func clearMailbox() {self._mailbox = nil}
 
-  public var outcome: MailboxOutcome {
-    get {_storage._outcome}
-    set {_uniqueStorage()._outcome = newValue}
-  }
+  public var outcome: MailboxOutcome = .unspecified
 
-  public var count: UInt32 {
-    get {_storage._count}
-    set {_uniqueStorage()._count = newValue}
-  }
+  public var count: UInt32 = 0
 
   /// Uids expunged after `changed_since`, as pairs of first and last; may come in any item.
-  public var vanished: [UInt32] {
-    get {_storage._vanished}
-    set {_uniqueStorage()._vanished = newValue}
-  }
+  public var vanished: [UInt32] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
-  fileprivate var _storage = _StorageClass.defaultInstance
+  fileprivate var _mailbox: Mailbox? = nil
 }
 
 /// Per message data, answered as a stream in ascending uid order. Uids that are gone are left out.
@@ -667,6 +902,14 @@ public nonisolated struct StoreFlagsRequest: Sendable {
   /// Only messages whose modseq is not greater (RFC 7162, 3.1.3); 0 for all.
   public var unchangedSince: UInt64 = 0
 
+  /// Flags that FLAG_OPERATION_REPLACE leaves as they are, since the user may not change them: \Seen, \Deleted, and all
+  /// others.
+  public var keepsSeen: Bool = false
+
+  public var keepsDeleted: Bool = false
+
+  public var keepsOthers: Bool = false
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -713,6 +956,12 @@ public nonisolated struct CopyRequest: Sendable {
   /// Remove the originals in the same transaction (RFC 6851).
   public var move: Bool = false
 
+  /// Whose the target is; 0 when it is the same account.
+  public var toAccountID: Int64 = 0
+
+  /// Who copies. The target takes those flags only that he may set there (RFC 4314, 4).
+  public var userID: Int64 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -752,6 +1001,8 @@ public nonisolated struct ExpungeRequest: Sendable {
 
   /// Only among these; empty means all that carry \Deleted.
   public var uids: [UInt32] = []
+
+  public var userID: Int64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -920,6 +1171,200 @@ public nonisolated struct SetMetadataReply: Sendable {
   public init() {}
 }
 
+/// One mailbox of another account, as far as a user may know of it. With none of the rights l, r, i, k, x and a it is as if
+/// it were not there (RFC 4314, 4 and 6).
+public nonisolated struct FindMailboxRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Who asks; his own mailboxes are not found.
+  public var userID: Int64 = 0
+
+  /// Whose it is.
+  public var owner: FindMailboxRequest.OneOf_Owner? = nil
+
+  public var address: String {
+    get {
+      if case .address(let v)? = owner {return v}
+      return String()
+    }
+    set {owner = .address(newValue)}
+  }
+
+  public var accountID: Int64 {
+    get {
+      if case .accountID(let v)? = owner {return v}
+      return 0
+    }
+    set {owner = .accountID(newValue)}
+  }
+
+  /// With an address: of which kind the account is.
+  public var shared: Bool = false
+
+  public var which: FindMailboxRequest.OneOf_Which? = nil
+
+  public var mailboxName: String {
+    get {
+      if case .mailboxName(let v)? = which {return v}
+      return String()
+    }
+    set {which = .mailboxName(newValue)}
+  }
+
+  public var mailboxID: Int64 {
+    get {
+      if case .mailboxID(let v)? = which {return v}
+      return 0
+    }
+    set {which = .mailboxID(newValue)}
+  }
+
+  /// Fill `deleted_octets`.
+  public var deletedOctets: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  /// Whose it is.
+  public nonisolated enum OneOf_Owner: Equatable, Sendable {
+    case address(String)
+    case accountID(Int64)
+
+  }
+
+  public nonisolated enum OneOf_Which: Equatable, Sendable {
+    case mailboxName(String)
+    case mailboxID(Int64)
+
+  }
+
+  public init() {}
+}
+
+public nonisolated struct FindMailboxReply: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var outcome: MailboxOutcome = .unspecified
+
+  /// As in `ListMailboxesReply.others`.
+  public var mailbox: Mailbox {
+    get {_mailbox ?? Mailbox()}
+    set {_mailbox = newValue}
+  }
+  /// Returns true if `mailbox` has been explicitly set.
+  public var hasMailbox: Bool {self._mailbox != nil}
+  /// Clears the value of `mailbox`. Subsequent reads from it will return its default value.
+  public mutating func clearMailbox() {self._mailbox = nil}
+
+  /// Of the account, also when there is no such mailbox; 0 when there is no such account.
+  public var accountID: Int64 = 0
+
+  /// When there is no such mailbox: rights on the nearest one above its name, for CREATE and RENAME.
+  public var parentRights: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _mailbox: Mailbox? = nil
+}
+
+/// One entry of an access control list (RFC 4314, 2).
+public nonisolated struct AccessEntry: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// An account's address, or "anyone".
+  public var identifier: String = String()
+
+  /// These rights are taken away from what other entries give.
+  public var negative: Bool = false
+
+  /// Bits of `MailboxRight`.
+  public var rights: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct GetRightsRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var accountID: Int64 = 0
+
+  public var mailboxName: String = String()
+
+  public var userID: Int64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct GetRightsReply: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var outcome: MailboxOutcome = .unspecified
+
+  /// In the order of their identifiers. The owner, who may do everything, is not among them.
+  public var entries: [AccessEntry] = []
+
+  public var owner: MailboxOwner {
+    get {_owner ?? MailboxOwner()}
+    set {_owner = newValue}
+  }
+  /// Returns true if `owner` has been explicitly set.
+  public var hasOwner: Bool {self._owner != nil}
+  /// Clears the value of `owner`. Subsequent reads from it will return its default value.
+  public mutating func clearOwner() {self._owner = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _owner: MailboxOwner? = nil
+}
+
+/// An entry without rights is none. Answered by a MailboxReply: NO_SUCH_IDENTIFIER for an account that is not there,
+/// NOT_PERMITTED for the owner, BEYOND_LIMIT for too many entries.
+public nonisolated struct SetRightsRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var accountID: Int64 = 0
+
+  public var mailboxName: String = String()
+
+  public var userID: Int64 = 0
+
+  public var operation: RightsOperation = .unspecified
+
+  public var entry: AccessEntry {
+    get {_entry ?? AccessEntry()}
+    set {_entry = newValue}
+  }
+  /// Returns true if `entry` has been explicitly set.
+  public var hasEntry: Bool {self._entry != nil}
+  /// Clears the value of `entry`. Subsequent reads from it will return its default value.
+  public mutating func clearEntry() {self._entry = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _entry: AccessEntry? = nil
+}
+
 /// Published after commit with the topic "mailbox/<account id>/". A hint: the modseq is the truth.
 public nonisolated struct MailboxChanged: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -932,7 +1377,8 @@ public nonisolated struct MailboxChanged: Sendable {
 
   public var highestModseq: UInt64 = 0
 
-  /// The list of mailboxes changed (created, deleted, renamed, subscribed).
+  /// The list of mailboxes changed (created, deleted, renamed, subscribed; or rights were given or taken, which those hear
+  /// who are concerned, under account 0 when that is anyone).
   public var hierarchy: Bool = false
 
   /// Entries whose annotations changed (RFC 5464); those of the account itself when mailbox_id is 0.
@@ -1009,8 +1455,12 @@ nonisolated extension SystemFlag: SwiftProtobuf._ProtoNameProviding {
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0SYSTEM_FLAG_UNSPECIFIED\0\u{1}SYSTEM_FLAG_SEEN\0\u{1}SYSTEM_FLAG_ANSWERED\0\u{2}\u{2}SYSTEM_FLAG_FLAGGED\0\u{2}\u{4}SYSTEM_FLAG_DELETED\0\u{2}\u{8}SYSTEM_FLAG_DRAFT\0")
 }
 
+nonisolated extension MailboxRight: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0MAILBOX_RIGHT_UNSPECIFIED\0\u{1}MAILBOX_RIGHT_LOOKUP\0\u{1}MAILBOX_RIGHT_READ\0\u{2}\u{2}MAILBOX_RIGHT_KEEP_SEEN\0\u{2}\u{4}MAILBOX_RIGHT_WRITE_FLAGS\0\u{2}\u{8}MAILBOX_RIGHT_INSERT\0\u{2}\u{10}MAILBOX_RIGHT_POST\0\u{2} MAILBOX_RIGHT_CREATE_MAILBOXES\0\u{2}@\u{1}MAILBOX_RIGHT_DELETE_MAILBOX\0\u{2}@\u{2}MAILBOX_RIGHT_DELETE_MESSAGES\0\u{2}@\u{4}MAILBOX_RIGHT_EXPUNGE\0\u{2}@\u{8}MAILBOX_RIGHT_ADMINISTER\0")
+}
+
 nonisolated extension MailboxOutcome: SwiftProtobuf._ProtoNameProviding {
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0MAILBOX_OUTCOME_UNSPECIFIED\0\u{1}MAILBOX_OUTCOME_DONE\0\u{1}MAILBOX_OUTCOME_NO_SUCH_MAILBOX\0\u{1}MAILBOX_OUTCOME_ALREADY_EXISTS\0\u{1}MAILBOX_OUTCOME_NOT_PERMITTED\0\u{1}MAILBOX_OUTCOME_HAS_CHILDREN\0\u{1}MAILBOX_OUTCOME_OVER_QUOTA\0\u{1}MAILBOX_OUTCOME_BEYOND_LIMIT\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0MAILBOX_OUTCOME_UNSPECIFIED\0\u{1}MAILBOX_OUTCOME_DONE\0\u{1}MAILBOX_OUTCOME_NO_SUCH_MAILBOX\0\u{1}MAILBOX_OUTCOME_ALREADY_EXISTS\0\u{1}MAILBOX_OUTCOME_NOT_PERMITTED\0\u{1}MAILBOX_OUTCOME_HAS_CHILDREN\0\u{1}MAILBOX_OUTCOME_OVER_QUOTA\0\u{1}MAILBOX_OUTCOME_BEYOND_LIMIT\0\u{1}MAILBOX_OUTCOME_NO_PERMISSION\0\u{1}MAILBOX_OUTCOME_NO_SUCH_IDENTIFIER\0")
 }
 
 nonisolated extension FetchColumnKind: SwiftProtobuf._ProtoNameProviding {
@@ -1025,9 +1475,188 @@ nonisolated extension MetadataOutcome: SwiftProtobuf._ProtoNameProviding {
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0METADATA_OUTCOME_UNSPECIFIED\0\u{1}METADATA_OUTCOME_DONE\0\u{1}METADATA_OUTCOME_NO_SUCH_MAILBOX\0\u{1}METADATA_OUTCOME_VALUE_TOO_LARGE\0\u{1}METADATA_OUTCOME_TOO_MANY\0\u{1}METADATA_OUTCOME_NOT_PERMITTED\0")
 }
 
+nonisolated extension RightsOperation: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0RIGHTS_OPERATION_UNSPECIFIED\0\u{1}RIGHTS_OPERATION_REPLACE\0\u{1}RIGHTS_OPERATION_ADD\0\u{1}RIGHTS_OPERATION_REMOVE\0")
+}
+
 nonisolated extension Mailbox: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "Mailbox"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}mailbox_id\0\u{1}name\0\u{3}uid_validity\0\u{1}subscribed\0\u{3}special_use\0\u{1}keywords\0\u{3}uid_next\0\u{3}highest_modseq\0\u{3}message_count\0\u{3}unseen_count\0\u{3}deleted_count\0\u{1}octets\0\u{1}selectable\0\u{3}deleted_octets\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}mailbox_id\0\u{1}name\0\u{3}uid_validity\0\u{1}subscribed\0\u{3}special_use\0\u{1}keywords\0\u{3}uid_next\0\u{3}highest_modseq\0\u{3}message_count\0\u{3}unseen_count\0\u{3}deleted_count\0\u{1}octets\0\u{1}selectable\0\u{3}deleted_octets\0\u{1}rights\0\u{1}owner\0")
+
+  fileprivate class _StorageClass {
+    var _mailboxID: Int64 = 0
+    var _name: String = String()
+    var _uidValidity: UInt32 = 0
+    var _subscribed: Bool = false
+    var _specialUse: String = String()
+    var _keywords: [String] = []
+    var _uidNext: UInt32 = 0
+    var _highestModseq: UInt64 = 0
+    var _messageCount: UInt32 = 0
+    var _unseenCount: UInt32 = 0
+    var _deletedCount: UInt32 = 0
+    var _octets: Int64 = 0
+    var _selectable: Bool = false
+    var _deletedOctets: Int64 = 0
+    var _rights: UInt32 = 0
+    var _owner: MailboxOwner? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _mailboxID = source._mailboxID
+      _name = source._name
+      _uidValidity = source._uidValidity
+      _subscribed = source._subscribed
+      _specialUse = source._specialUse
+      _keywords = source._keywords
+      _uidNext = source._uidNext
+      _highestModseq = source._highestModseq
+      _messageCount = source._messageCount
+      _unseenCount = source._unseenCount
+      _deletedCount = source._deletedCount
+      _octets = source._octets
+      _selectable = source._selectable
+      _deletedOctets = source._deletedOctets
+      _rights = source._rights
+      _owner = source._owner
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularInt64Field(value: &_storage._mailboxID) }()
+        case 2: try { try decoder.decodeSingularStringField(value: &_storage._name) }()
+        case 3: try { try decoder.decodeSingularUInt32Field(value: &_storage._uidValidity) }()
+        case 4: try { try decoder.decodeSingularBoolField(value: &_storage._subscribed) }()
+        case 5: try { try decoder.decodeSingularStringField(value: &_storage._specialUse) }()
+        case 6: try { try decoder.decodeRepeatedStringField(value: &_storage._keywords) }()
+        case 7: try { try decoder.decodeSingularUInt32Field(value: &_storage._uidNext) }()
+        case 8: try { try decoder.decodeSingularUInt64Field(value: &_storage._highestModseq) }()
+        case 9: try { try decoder.decodeSingularUInt32Field(value: &_storage._messageCount) }()
+        case 10: try { try decoder.decodeSingularUInt32Field(value: &_storage._unseenCount) }()
+        case 11: try { try decoder.decodeSingularUInt32Field(value: &_storage._deletedCount) }()
+        case 12: try { try decoder.decodeSingularInt64Field(value: &_storage._octets) }()
+        case 13: try { try decoder.decodeSingularBoolField(value: &_storage._selectable) }()
+        case 14: try { try decoder.decodeSingularInt64Field(value: &_storage._deletedOctets) }()
+        case 15: try { try decoder.decodeSingularUInt32Field(value: &_storage._rights) }()
+        case 16: try { try decoder.decodeSingularMessageField(value: &_storage._owner) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if _storage._mailboxID != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._mailboxID, fieldNumber: 1)
+      }
+      if !_storage._name.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._name, fieldNumber: 2)
+      }
+      if _storage._uidValidity != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._uidValidity, fieldNumber: 3)
+      }
+      if _storage._subscribed != false {
+        try visitor.visitSingularBoolField(value: _storage._subscribed, fieldNumber: 4)
+      }
+      if !_storage._specialUse.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._specialUse, fieldNumber: 5)
+      }
+      if !_storage._keywords.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._keywords, fieldNumber: 6)
+      }
+      if _storage._uidNext != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._uidNext, fieldNumber: 7)
+      }
+      if _storage._highestModseq != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._highestModseq, fieldNumber: 8)
+      }
+      if _storage._messageCount != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._messageCount, fieldNumber: 9)
+      }
+      if _storage._unseenCount != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._unseenCount, fieldNumber: 10)
+      }
+      if _storage._deletedCount != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._deletedCount, fieldNumber: 11)
+      }
+      if _storage._octets != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._octets, fieldNumber: 12)
+      }
+      if _storage._selectable != false {
+        try visitor.visitSingularBoolField(value: _storage._selectable, fieldNumber: 13)
+      }
+      if _storage._deletedOctets != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._deletedOctets, fieldNumber: 14)
+      }
+      if _storage._rights != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._rights, fieldNumber: 15)
+      }
+      try { if let v = _storage._owner {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 16)
+      } }()
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Mailbox, rhs: Mailbox) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._mailboxID != rhs_storage._mailboxID {return false}
+        if _storage._name != rhs_storage._name {return false}
+        if _storage._uidValidity != rhs_storage._uidValidity {return false}
+        if _storage._subscribed != rhs_storage._subscribed {return false}
+        if _storage._specialUse != rhs_storage._specialUse {return false}
+        if _storage._keywords != rhs_storage._keywords {return false}
+        if _storage._uidNext != rhs_storage._uidNext {return false}
+        if _storage._highestModseq != rhs_storage._highestModseq {return false}
+        if _storage._messageCount != rhs_storage._messageCount {return false}
+        if _storage._unseenCount != rhs_storage._unseenCount {return false}
+        if _storage._deletedCount != rhs_storage._deletedCount {return false}
+        if _storage._octets != rhs_storage._octets {return false}
+        if _storage._selectable != rhs_storage._selectable {return false}
+        if _storage._deletedOctets != rhs_storage._deletedOctets {return false}
+        if _storage._rights != rhs_storage._rights {return false}
+        if _storage._owner != rhs_storage._owner {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension MailboxOwner: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "MailboxOwner"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{1}address\0\u{1}shared\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1035,86 +1664,31 @@ nonisolated extension Mailbox: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularInt64Field(value: &self.mailboxID) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self.name) }()
-      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.uidValidity) }()
-      case 4: try { try decoder.decodeSingularBoolField(value: &self.subscribed) }()
-      case 5: try { try decoder.decodeSingularStringField(value: &self.specialUse) }()
-      case 6: try { try decoder.decodeRepeatedStringField(value: &self.keywords) }()
-      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.uidNext) }()
-      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.highestModseq) }()
-      case 9: try { try decoder.decodeSingularUInt32Field(value: &self.messageCount) }()
-      case 10: try { try decoder.decodeSingularUInt32Field(value: &self.unseenCount) }()
-      case 11: try { try decoder.decodeSingularUInt32Field(value: &self.deletedCount) }()
-      case 12: try { try decoder.decodeSingularInt64Field(value: &self.octets) }()
-      case 13: try { try decoder.decodeSingularBoolField(value: &self.selectable) }()
-      case 14: try { try decoder.decodeSingularInt64Field(value: &self.deletedOctets) }()
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.accountID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.address) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.shared) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.mailboxID != 0 {
-      try visitor.visitSingularInt64Field(value: self.mailboxID, fieldNumber: 1)
+    if self.accountID != 0 {
+      try visitor.visitSingularInt64Field(value: self.accountID, fieldNumber: 1)
     }
-    if !self.name.isEmpty {
-      try visitor.visitSingularStringField(value: self.name, fieldNumber: 2)
+    if !self.address.isEmpty {
+      try visitor.visitSingularStringField(value: self.address, fieldNumber: 2)
     }
-    if self.uidValidity != 0 {
-      try visitor.visitSingularUInt32Field(value: self.uidValidity, fieldNumber: 3)
-    }
-    if self.subscribed != false {
-      try visitor.visitSingularBoolField(value: self.subscribed, fieldNumber: 4)
-    }
-    if !self.specialUse.isEmpty {
-      try visitor.visitSingularStringField(value: self.specialUse, fieldNumber: 5)
-    }
-    if !self.keywords.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.keywords, fieldNumber: 6)
-    }
-    if self.uidNext != 0 {
-      try visitor.visitSingularUInt32Field(value: self.uidNext, fieldNumber: 7)
-    }
-    if self.highestModseq != 0 {
-      try visitor.visitSingularUInt64Field(value: self.highestModseq, fieldNumber: 8)
-    }
-    if self.messageCount != 0 {
-      try visitor.visitSingularUInt32Field(value: self.messageCount, fieldNumber: 9)
-    }
-    if self.unseenCount != 0 {
-      try visitor.visitSingularUInt32Field(value: self.unseenCount, fieldNumber: 10)
-    }
-    if self.deletedCount != 0 {
-      try visitor.visitSingularUInt32Field(value: self.deletedCount, fieldNumber: 11)
-    }
-    if self.octets != 0 {
-      try visitor.visitSingularInt64Field(value: self.octets, fieldNumber: 12)
-    }
-    if self.selectable != false {
-      try visitor.visitSingularBoolField(value: self.selectable, fieldNumber: 13)
-    }
-    if self.deletedOctets != 0 {
-      try visitor.visitSingularInt64Field(value: self.deletedOctets, fieldNumber: 14)
+    if self.shared != false {
+      try visitor.visitSingularBoolField(value: self.shared, fieldNumber: 3)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Mailbox, rhs: Mailbox) -> Bool {
-    if lhs.mailboxID != rhs.mailboxID {return false}
-    if lhs.name != rhs.name {return false}
-    if lhs.uidValidity != rhs.uidValidity {return false}
-    if lhs.subscribed != rhs.subscribed {return false}
-    if lhs.specialUse != rhs.specialUse {return false}
-    if lhs.keywords != rhs.keywords {return false}
-    if lhs.uidNext != rhs.uidNext {return false}
-    if lhs.highestModseq != rhs.highestModseq {return false}
-    if lhs.messageCount != rhs.messageCount {return false}
-    if lhs.unseenCount != rhs.unseenCount {return false}
-    if lhs.deletedCount != rhs.deletedCount {return false}
-    if lhs.octets != rhs.octets {return false}
-    if lhs.selectable != rhs.selectable {return false}
-    if lhs.deletedOctets != rhs.deletedOctets {return false}
+  public static func ==(lhs: MailboxOwner, rhs: MailboxOwner) -> Bool {
+    if lhs.accountID != rhs.accountID {return false}
+    if lhs.address != rhs.address {return false}
+    if lhs.shared != rhs.shared {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1122,7 +1696,7 @@ nonisolated extension Mailbox: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
 
 nonisolated extension ListMailboxesRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "ListMailboxesRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}deleted_octets\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}deleted_octets\0\u{1}others\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1132,6 +1706,7 @@ nonisolated extension ListMailboxesRequest: SwiftProtobuf.Message, SwiftProtobuf
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularInt64Field(value: &self.accountID) }()
       case 2: try { try decoder.decodeSingularBoolField(value: &self.deletedOctets) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.others) }()
       default: break
       }
     }
@@ -1144,12 +1719,16 @@ nonisolated extension ListMailboxesRequest: SwiftProtobuf.Message, SwiftProtobuf
     if self.deletedOctets != false {
       try visitor.visitSingularBoolField(value: self.deletedOctets, fieldNumber: 2)
     }
+    if self.others != false {
+      try visitor.visitSingularBoolField(value: self.others, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: ListMailboxesRequest, rhs: ListMailboxesRequest) -> Bool {
     if lhs.accountID != rhs.accountID {return false}
     if lhs.deletedOctets != rhs.deletedOctets {return false}
+    if lhs.others != rhs.others {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1157,7 +1736,7 @@ nonisolated extension ListMailboxesRequest: SwiftProtobuf.Message, SwiftProtobuf
 
 nonisolated extension ListMailboxesReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "ListMailboxesReply"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}mailboxes\0\u{3}subscribed_without_mailbox\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}mailboxes\0\u{3}subscribed_without_mailbox\0\u{1}others\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1167,6 +1746,7 @@ nonisolated extension ListMailboxesReply: SwiftProtobuf.Message, SwiftProtobuf._
       switch fieldNumber {
       case 1: try { try decoder.decodeRepeatedMessageField(value: &self.mailboxes) }()
       case 2: try { try decoder.decodeRepeatedStringField(value: &self.subscribedWithoutMailbox) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.others) }()
       default: break
       }
     }
@@ -1179,12 +1759,16 @@ nonisolated extension ListMailboxesReply: SwiftProtobuf.Message, SwiftProtobuf._
     if !self.subscribedWithoutMailbox.isEmpty {
       try visitor.visitRepeatedStringField(value: self.subscribedWithoutMailbox, fieldNumber: 2)
     }
+    if !self.others.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.others, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: ListMailboxesReply, rhs: ListMailboxesReply) -> Bool {
     if lhs.mailboxes != rhs.mailboxes {return false}
     if lhs.subscribedWithoutMailbox != rhs.subscribedWithoutMailbox {return false}
+    if lhs.others != rhs.others {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1192,7 +1776,7 @@ nonisolated extension ListMailboxesReply: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension CreateMailboxRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "CreateMailboxRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{1}name\0\u{3}special_use\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{1}name\0\u{3}special_use\0\u{3}user_id\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1203,6 +1787,7 @@ nonisolated extension CreateMailboxRequest: SwiftProtobuf.Message, SwiftProtobuf
       case 1: try { try decoder.decodeSingularInt64Field(value: &self.accountID) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.name) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.specialUse) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.userID) }()
       default: break
       }
     }
@@ -1218,6 +1803,9 @@ nonisolated extension CreateMailboxRequest: SwiftProtobuf.Message, SwiftProtobuf
     if !self.specialUse.isEmpty {
       try visitor.visitSingularStringField(value: self.specialUse, fieldNumber: 3)
     }
+    if self.userID != 0 {
+      try visitor.visitSingularInt64Field(value: self.userID, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1225,6 +1813,7 @@ nonisolated extension CreateMailboxRequest: SwiftProtobuf.Message, SwiftProtobuf
     if lhs.accountID != rhs.accountID {return false}
     if lhs.name != rhs.name {return false}
     if lhs.specialUse != rhs.specialUse {return false}
+    if lhs.userID != rhs.userID {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1232,7 +1821,7 @@ nonisolated extension CreateMailboxRequest: SwiftProtobuf.Message, SwiftProtobuf
 
 nonisolated extension DeleteMailboxRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "DeleteMailboxRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{1}name\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{1}name\0\u{3}user_id\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1242,6 +1831,7 @@ nonisolated extension DeleteMailboxRequest: SwiftProtobuf.Message, SwiftProtobuf
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularInt64Field(value: &self.accountID) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.userID) }()
       default: break
       }
     }
@@ -1254,12 +1844,16 @@ nonisolated extension DeleteMailboxRequest: SwiftProtobuf.Message, SwiftProtobuf
     if !self.name.isEmpty {
       try visitor.visitSingularStringField(value: self.name, fieldNumber: 2)
     }
+    if self.userID != 0 {
+      try visitor.visitSingularInt64Field(value: self.userID, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: DeleteMailboxRequest, rhs: DeleteMailboxRequest) -> Bool {
     if lhs.accountID != rhs.accountID {return false}
     if lhs.name != rhs.name {return false}
+    if lhs.userID != rhs.userID {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1267,7 +1861,7 @@ nonisolated extension DeleteMailboxRequest: SwiftProtobuf.Message, SwiftProtobuf
 
 nonisolated extension RenameMailboxRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "RenameMailboxRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{1}from\0\u{1}to\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{1}from\0\u{1}to\0\u{3}user_id\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1278,6 +1872,7 @@ nonisolated extension RenameMailboxRequest: SwiftProtobuf.Message, SwiftProtobuf
       case 1: try { try decoder.decodeSingularInt64Field(value: &self.accountID) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.from) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.to) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.userID) }()
       default: break
       }
     }
@@ -1293,6 +1888,9 @@ nonisolated extension RenameMailboxRequest: SwiftProtobuf.Message, SwiftProtobuf
     if !self.to.isEmpty {
       try visitor.visitSingularStringField(value: self.to, fieldNumber: 3)
     }
+    if self.userID != 0 {
+      try visitor.visitSingularInt64Field(value: self.userID, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1300,6 +1898,7 @@ nonisolated extension RenameMailboxRequest: SwiftProtobuf.Message, SwiftProtobuf
     if lhs.accountID != rhs.accountID {return false}
     if lhs.from != rhs.from {return false}
     if lhs.to != rhs.to {return false}
+    if lhs.userID != rhs.userID {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1460,88 +2059,46 @@ nonisolated extension ViewItem: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
   public static let protoMessageName: String = "ViewItem"
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}mailbox\0\u{1}outcome\0\u{1}count\0\u{1}vanished\0")
 
-  fileprivate class _StorageClass {
-    var _mailbox: Mailbox? = nil
-    var _outcome: MailboxOutcome = .unspecified
-    var _count: UInt32 = 0
-    var _vanished: [UInt32] = []
-
-      // This property is used as the initial default value for new instances of the type.
-      // The type itself is protecting the reference to its storage via CoW semantics.
-      // This will force a copy to be made of this reference when the first mutation occurs;
-      // hence, it is safe to mark this as `nonisolated(unsafe)`.
-      static nonisolated(unsafe) let defaultInstance = _StorageClass()
-
-    private init() {}
-
-    init(copying source: _StorageClass) {
-      _mailbox = source._mailbox
-      _outcome = source._outcome
-      _count = source._count
-      _vanished = source._vanished
-    }
-  }
-
-  fileprivate mutating func _uniqueStorage() -> _StorageClass {
-    if !isKnownUniquelyReferenced(&_storage) {
-      _storage = _StorageClass(copying: _storage)
-    }
-    return _storage
-  }
-
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    _ = _uniqueStorage()
-    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
-      while let fieldNumber = try decoder.nextFieldNumber() {
-        // The use of inline closures is to circumvent an issue where the compiler
-        // allocates stack space for every case branch when no optimizations are
-        // enabled. https://github.com/apple/swift-protobuf/issues/1034
-        switch fieldNumber {
-        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._mailbox) }()
-        case 2: try { try decoder.decodeSingularEnumField(value: &_storage._outcome) }()
-        case 3: try { try decoder.decodeSingularUInt32Field(value: &_storage._count) }()
-        case 4: try { try decoder.decodeRepeatedUInt32Field(value: &_storage._vanished) }()
-        default: break
-        }
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._mailbox) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.outcome) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.count) }()
+      case 4: try { try decoder.decodeRepeatedUInt32Field(value: &self.vanished) }()
+      default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every if/case branch local when no optimizations
-      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-      // https://github.com/apple/swift-protobuf/issues/1182
-      try { if let v = _storage._mailbox {
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-      } }()
-      if _storage._outcome != .unspecified {
-        try visitor.visitSingularEnumField(value: _storage._outcome, fieldNumber: 2)
-      }
-      if _storage._count != 0 {
-        try visitor.visitSingularUInt32Field(value: _storage._count, fieldNumber: 3)
-      }
-      if !_storage._vanished.isEmpty {
-        try visitor.visitPackedUInt32Field(value: _storage._vanished, fieldNumber: 4)
-      }
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._mailbox {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if self.outcome != .unspecified {
+      try visitor.visitSingularEnumField(value: self.outcome, fieldNumber: 2)
+    }
+    if self.count != 0 {
+      try visitor.visitSingularUInt32Field(value: self.count, fieldNumber: 3)
+    }
+    if !self.vanished.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.vanished, fieldNumber: 4)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: ViewItem, rhs: ViewItem) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._mailbox != rhs_storage._mailbox {return false}
-        if _storage._outcome != rhs_storage._outcome {return false}
-        if _storage._count != rhs_storage._count {return false}
-        if _storage._vanished != rhs_storage._vanished {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
+    if lhs._mailbox != rhs._mailbox {return false}
+    if lhs.outcome != rhs.outcome {return false}
+    if lhs.count != rhs.count {return false}
+    if lhs.vanished != rhs.vanished {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1804,7 +2361,7 @@ nonisolated extension FetchOctetsItem: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
 nonisolated extension StoreFlagsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "StoreFlagsRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_id\0\u{1}uids\0\u{1}operation\0\u{1}flags\0\u{3}unchanged_since\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_id\0\u{1}uids\0\u{1}operation\0\u{1}flags\0\u{3}unchanged_since\0\u{3}keeps_seen\0\u{3}keeps_deleted\0\u{3}keeps_others\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1818,6 +2375,9 @@ nonisolated extension StoreFlagsRequest: SwiftProtobuf.Message, SwiftProtobuf._M
       case 4: try { try decoder.decodeSingularEnumField(value: &self.operation) }()
       case 5: try { try decoder.decodeRepeatedStringField(value: &self.flags) }()
       case 6: try { try decoder.decodeSingularUInt64Field(value: &self.unchangedSince) }()
+      case 7: try { try decoder.decodeSingularBoolField(value: &self.keepsSeen) }()
+      case 8: try { try decoder.decodeSingularBoolField(value: &self.keepsDeleted) }()
+      case 9: try { try decoder.decodeSingularBoolField(value: &self.keepsOthers) }()
       default: break
       }
     }
@@ -1842,6 +2402,15 @@ nonisolated extension StoreFlagsRequest: SwiftProtobuf.Message, SwiftProtobuf._M
     if self.unchangedSince != 0 {
       try visitor.visitSingularUInt64Field(value: self.unchangedSince, fieldNumber: 6)
     }
+    if self.keepsSeen != false {
+      try visitor.visitSingularBoolField(value: self.keepsSeen, fieldNumber: 7)
+    }
+    if self.keepsDeleted != false {
+      try visitor.visitSingularBoolField(value: self.keepsDeleted, fieldNumber: 8)
+    }
+    if self.keepsOthers != false {
+      try visitor.visitSingularBoolField(value: self.keepsOthers, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1852,6 +2421,9 @@ nonisolated extension StoreFlagsRequest: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs.operation != rhs.operation {return false}
     if lhs.flags != rhs.flags {return false}
     if lhs.unchangedSince != rhs.unchangedSince {return false}
+    if lhs.keepsSeen != rhs.keepsSeen {return false}
+    if lhs.keepsDeleted != rhs.keepsDeleted {return false}
+    if lhs.keepsOthers != rhs.keepsOthers {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1914,7 +2486,7 @@ nonisolated extension StoreFlagsReply: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
 nonisolated extension CopyRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "CopyRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_id\0\u{1}uids\0\u{3}to_mailbox_name\0\u{1}move\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_id\0\u{1}uids\0\u{3}to_mailbox_name\0\u{1}move\0\u{3}to_account_id\0\u{3}user_id\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1927,6 +2499,8 @@ nonisolated extension CopyRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
       case 3: try { try decoder.decodeRepeatedUInt32Field(value: &self.uids) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self.toMailboxName) }()
       case 5: try { try decoder.decodeSingularBoolField(value: &self.move) }()
+      case 6: try { try decoder.decodeSingularInt64Field(value: &self.toAccountID) }()
+      case 7: try { try decoder.decodeSingularInt64Field(value: &self.userID) }()
       default: break
       }
     }
@@ -1948,6 +2522,12 @@ nonisolated extension CopyRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
     if self.move != false {
       try visitor.visitSingularBoolField(value: self.move, fieldNumber: 5)
     }
+    if self.toAccountID != 0 {
+      try visitor.visitSingularInt64Field(value: self.toAccountID, fieldNumber: 6)
+    }
+    if self.userID != 0 {
+      try visitor.visitSingularInt64Field(value: self.userID, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1957,6 +2537,8 @@ nonisolated extension CopyRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
     if lhs.uids != rhs.uids {return false}
     if lhs.toMailboxName != rhs.toMailboxName {return false}
     if lhs.move != rhs.move {return false}
+    if lhs.toAccountID != rhs.toAccountID {return false}
+    if lhs.userID != rhs.userID {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2019,7 +2601,7 @@ nonisolated extension CopyReply: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
 
 nonisolated extension ExpungeRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "ExpungeRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_id\0\u{1}uids\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_id\0\u{1}uids\0\u{3}user_id\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2030,6 +2612,7 @@ nonisolated extension ExpungeRequest: SwiftProtobuf.Message, SwiftProtobuf._Mess
       case 1: try { try decoder.decodeSingularInt64Field(value: &self.accountID) }()
       case 2: try { try decoder.decodeSingularInt64Field(value: &self.mailboxID) }()
       case 3: try { try decoder.decodeRepeatedUInt32Field(value: &self.uids) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.userID) }()
       default: break
       }
     }
@@ -2045,6 +2628,9 @@ nonisolated extension ExpungeRequest: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if !self.uids.isEmpty {
       try visitor.visitPackedUInt32Field(value: self.uids, fieldNumber: 3)
     }
+    if self.userID != 0 {
+      try visitor.visitSingularInt64Field(value: self.userID, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2052,6 +2638,7 @@ nonisolated extension ExpungeRequest: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if lhs.accountID != rhs.accountID {return false}
     if lhs.mailboxID != rhs.mailboxID {return false}
     if lhs.uids != rhs.uids {return false}
+    if lhs.userID != rhs.userID {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2416,6 +3003,333 @@ nonisolated extension SetMetadataReply: SwiftProtobuf.Message, SwiftProtobuf._Me
   public static func ==(lhs: SetMetadataReply, rhs: SetMetadataReply) -> Bool {
     if lhs.outcome != rhs.outcome {return false}
     if lhs.octetsLimit != rhs.octetsLimit {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension FindMailboxRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "FindMailboxRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}user_id\0\u{1}address\0\u{3}account_id\0\u{1}shared\0\u{3}mailbox_name\0\u{3}mailbox_id\0\u{3}deleted_octets\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.userID) }()
+      case 2: try {
+        var v: String?
+        try decoder.decodeSingularStringField(value: &v)
+        if let v = v {
+          if self.owner != nil {try decoder.handleConflictingOneOf()}
+          self.owner = .address(v)
+        }
+      }()
+      case 3: try {
+        var v: Int64?
+        try decoder.decodeSingularInt64Field(value: &v)
+        if let v = v {
+          if self.owner != nil {try decoder.handleConflictingOneOf()}
+          self.owner = .accountID(v)
+        }
+      }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.shared) }()
+      case 5: try {
+        var v: String?
+        try decoder.decodeSingularStringField(value: &v)
+        if let v = v {
+          if self.which != nil {try decoder.handleConflictingOneOf()}
+          self.which = .mailboxName(v)
+        }
+      }()
+      case 6: try {
+        var v: Int64?
+        try decoder.decodeSingularInt64Field(value: &v)
+        if let v = v {
+          if self.which != nil {try decoder.handleConflictingOneOf()}
+          self.which = .mailboxID(v)
+        }
+      }()
+      case 7: try { try decoder.decodeSingularBoolField(value: &self.deletedOctets) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.userID != 0 {
+      try visitor.visitSingularInt64Field(value: self.userID, fieldNumber: 1)
+    }
+    switch self.owner {
+    case .address?: try {
+      guard case .address(let v)? = self.owner else { preconditionFailure() }
+      try visitor.visitSingularStringField(value: v, fieldNumber: 2)
+    }()
+    case .accountID?: try {
+      guard case .accountID(let v)? = self.owner else { preconditionFailure() }
+      try visitor.visitSingularInt64Field(value: v, fieldNumber: 3)
+    }()
+    case nil: break
+    }
+    if self.shared != false {
+      try visitor.visitSingularBoolField(value: self.shared, fieldNumber: 4)
+    }
+    switch self.which {
+    case .mailboxName?: try {
+      guard case .mailboxName(let v)? = self.which else { preconditionFailure() }
+      try visitor.visitSingularStringField(value: v, fieldNumber: 5)
+    }()
+    case .mailboxID?: try {
+      guard case .mailboxID(let v)? = self.which else { preconditionFailure() }
+      try visitor.visitSingularInt64Field(value: v, fieldNumber: 6)
+    }()
+    case nil: break
+    }
+    if self.deletedOctets != false {
+      try visitor.visitSingularBoolField(value: self.deletedOctets, fieldNumber: 7)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: FindMailboxRequest, rhs: FindMailboxRequest) -> Bool {
+    if lhs.userID != rhs.userID {return false}
+    if lhs.owner != rhs.owner {return false}
+    if lhs.shared != rhs.shared {return false}
+    if lhs.which != rhs.which {return false}
+    if lhs.deletedOctets != rhs.deletedOctets {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension FindMailboxReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "FindMailboxReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}outcome\0\u{1}mailbox\0\u{3}account_id\0\u{3}parent_rights\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.outcome) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._mailbox) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.accountID) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.parentRights) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.outcome != .unspecified {
+      try visitor.visitSingularEnumField(value: self.outcome, fieldNumber: 1)
+    }
+    try { if let v = self._mailbox {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if self.accountID != 0 {
+      try visitor.visitSingularInt64Field(value: self.accountID, fieldNumber: 3)
+    }
+    if self.parentRights != 0 {
+      try visitor.visitSingularUInt32Field(value: self.parentRights, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: FindMailboxReply, rhs: FindMailboxReply) -> Bool {
+    if lhs.outcome != rhs.outcome {return false}
+    if lhs._mailbox != rhs._mailbox {return false}
+    if lhs.accountID != rhs.accountID {return false}
+    if lhs.parentRights != rhs.parentRights {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension AccessEntry: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "AccessEntry"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}identifier\0\u{1}negative\0\u{1}rights\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.identifier) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.negative) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.rights) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.identifier.isEmpty {
+      try visitor.visitSingularStringField(value: self.identifier, fieldNumber: 1)
+    }
+    if self.negative != false {
+      try visitor.visitSingularBoolField(value: self.negative, fieldNumber: 2)
+    }
+    if self.rights != 0 {
+      try visitor.visitSingularUInt32Field(value: self.rights, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: AccessEntry, rhs: AccessEntry) -> Bool {
+    if lhs.identifier != rhs.identifier {return false}
+    if lhs.negative != rhs.negative {return false}
+    if lhs.rights != rhs.rights {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension GetRightsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "GetRightsRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_name\0\u{3}user_id\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.accountID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.mailboxName) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.userID) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.accountID != 0 {
+      try visitor.visitSingularInt64Field(value: self.accountID, fieldNumber: 1)
+    }
+    if !self.mailboxName.isEmpty {
+      try visitor.visitSingularStringField(value: self.mailboxName, fieldNumber: 2)
+    }
+    if self.userID != 0 {
+      try visitor.visitSingularInt64Field(value: self.userID, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: GetRightsRequest, rhs: GetRightsRequest) -> Bool {
+    if lhs.accountID != rhs.accountID {return false}
+    if lhs.mailboxName != rhs.mailboxName {return false}
+    if lhs.userID != rhs.userID {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension GetRightsReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "GetRightsReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}outcome\0\u{1}entries\0\u{1}owner\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.outcome) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.entries) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._owner) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.outcome != .unspecified {
+      try visitor.visitSingularEnumField(value: self.outcome, fieldNumber: 1)
+    }
+    if !self.entries.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.entries, fieldNumber: 2)
+    }
+    try { if let v = self._owner {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: GetRightsReply, rhs: GetRightsReply) -> Bool {
+    if lhs.outcome != rhs.outcome {return false}
+    if lhs.entries != rhs.entries {return false}
+    if lhs._owner != rhs._owner {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension SetRightsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = "SetRightsRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_name\0\u{3}user_id\0\u{1}operation\0\u{1}entry\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.accountID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.mailboxName) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.userID) }()
+      case 4: try { try decoder.decodeSingularEnumField(value: &self.operation) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._entry) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.accountID != 0 {
+      try visitor.visitSingularInt64Field(value: self.accountID, fieldNumber: 1)
+    }
+    if !self.mailboxName.isEmpty {
+      try visitor.visitSingularStringField(value: self.mailboxName, fieldNumber: 2)
+    }
+    if self.userID != 0 {
+      try visitor.visitSingularInt64Field(value: self.userID, fieldNumber: 3)
+    }
+    if self.operation != .unspecified {
+      try visitor.visitSingularEnumField(value: self.operation, fieldNumber: 4)
+    }
+    try { if let v = self._entry {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: SetRightsRequest, rhs: SetRightsRequest) -> Bool {
+    if lhs.accountID != rhs.accountID {return false}
+    if lhs.mailboxName != rhs.mailboxName {return false}
+    if lhs.userID != rhs.userID {return false}
+    if lhs.operation != rhs.operation {return false}
+    if lhs._entry != rhs._entry {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

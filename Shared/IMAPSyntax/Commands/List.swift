@@ -58,13 +58,15 @@ public enum ListSelectionOption: String, Hashable, Sendable, CaseIterable {
     case specialUse = "SPECIAL-USE"
 }
 
-/// What LIST tells of each mailbox (RFC 9051, 6.3.9.2; RFC 5819; RFC 6154, 3; RFC 9590).
+/// What LIST tells of each mailbox (RFC 9051, 6.3.9.2; RFC 5819; RFC 6154, 3; RFC 9590; RFC 8440).
 public enum ListReturnOption: Hashable, Sendable {
     case subscribed
     case children
     case specialUse
     case status([StatusItem])
     case metadata([MetadataEntry])
+    /// What the user may do with it.
+    case myRights
 }
 
 extension ListCommand {
@@ -142,6 +144,7 @@ extension ListReturnOption {
         case "SUBSCRIBED": return .subscribed
         case "CHILDREN": return .children
         case "SPECIAL-USE": return .specialUse
+        case "MYRIGHTS": return .myRights
         case "STATUS":
             try cursor.space()
             return .status(try cursor.statusItems())
@@ -157,6 +160,7 @@ extension ListReturnOption {
         case .subscribed: writer.text("SUBSCRIBED")
         case .children: writer.text("CHILDREN")
         case .specialUse: writer.text("SPECIAL-USE")
+        case .myRights: writer.text("MYRIGHTS")
         case .status(let items):
             writer.text("STATUS ")
             writer.list(items) { $0.text($1.rawValue) }

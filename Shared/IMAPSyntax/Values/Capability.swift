@@ -6,7 +6,11 @@ public struct Capability: Sendable, Hashable, CustomStringConvertible, Expressib
 
     /// A capability by name. Case does not matter; known names get their usual case, others upper case.
     public init(_ name: String) {
-        self.name = Capability.mixedCase.first { equalIgnoringASCIICase($0, name) } ?? uppercasedASCII(name)
+        let upperCase = uppercasedASCII(name)
+        // Rights are letters in lower case (RFC 4314, 7).
+        self.name =
+            Capability.mixedCase.first { equalIgnoringASCIICase($0, name) }
+            ?? (upperCase.hasPrefix("RIGHTS=") ? "RIGHTS=" + name.dropFirst(7).lowercased() : upperCase)
     }
 
     /// A capability written in the program.
@@ -117,6 +121,12 @@ public struct Capability: Sendable, Hashable, CustomStringConvertible, Expressib
     public static let statusSize: Capability = "STATUS=SIZE"
     /// `APPENDLIMIT=` and the octets of the largest message that APPEND takes (RFC 7889, 2).
     public static func appendLimit(_ octets: UInt32) -> Capability { Capability("APPENDLIMIT=\(octets)") }
+    /// RFC 4314
+    public static let acl: Capability = "ACL"
+    /// The rights that are newer than the extension (RFC 4314, 2.2).
+    public static let rights: Capability = "RIGHTS=texk"
+    /// RFC 8440
+    public static let listMyRights: Capability = "LIST-MYRIGHTS"
     /// `MESSAGELIMIT=` and how many messages one command may name (RFC 9738, 3).
     public static func messageLimit(_ messages: UInt32) -> Capability { Capability("MESSAGELIMIT=\(messages)") }
     /// RFC 8474

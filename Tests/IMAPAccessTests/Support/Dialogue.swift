@@ -1,3 +1,4 @@
+import Contracts
 import Foundation
 import TestSupport
 import Testing
@@ -9,6 +10,9 @@ import Testing
 ///     # a comment, best with the RFC's section
 ///     ! connect | login | deliver MESSAGE | day passes | save dates lost | quota OCTETS MESSAGES
 ///                                              what happens besides; a digit after `!`, `C` or `S` names the session
+///     ! make ADDRESS MAILBOX | grant ADDRESS MAILBOX IDENTIFIER RIGHTS
+///                                              in somebody's account; RIGHTS of `none` takes the entry away; `login` may name
+///                                              somebody, too
 ///     ! limit messages N                       one command deals with so many (MESSAGELIMIT); stands first
 ///     ! compress | uncompress                  the client compresses what follows, or no more
 ///     C: a NOOP                                a line that the client sends; ↵ stands for CRLF within
@@ -74,7 +78,15 @@ struct Dialogue: Sendable, CustomTestStringConvertible {
             case .event(let number, let words):
                 switch words.first {
                 case "connect": clients[number] = try await server.connect()
-                case "login": clients[number] = try await server.login()
+                case "login":
+                    clients[number] = try await server.login(as: words.dropFirst().first ?? MemorySasl.address)
+                case "make" where words.count == 3:
+                    server.store.make(words[2], of: words[1])
+                case "grant" where words.count == 5:
+                    guard let rights = MailboxRights(letters: words[4] == "none" ? "" : words[4]) else {
+                        throw TestFailure("no such rights: \(words)")
+                    }
+                    server.store.grant(rights, to: words[3], on: words[2], of: words[1])
                 case "compress": try await client(number).compress()
                 case "uncompress": try await client(number).endCompression()
                 case "deliver":

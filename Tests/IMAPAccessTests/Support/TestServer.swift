@@ -105,10 +105,10 @@ struct TestServer: Sendable {
     }
 
     /// A client that has logged in, over implicit TLS.
-    func login(preface: [UInt8] = []) async throws -> IMAPClient {
+    func login(as user: String = MemorySasl.address, preface: [UInt8] = []) async throws -> IMAPClient {
         let client = try await IMAPClient(secure, on: Self.eventLoops, tls: true, preface: preface)
         _ = try await client.line()
-        _ = try await client.ok("LOGIN \(MemorySasl.address) \"\(MemorySasl.password)\"")
+        _ = try await client.ok("LOGIN \(user) \"\(MemorySasl.password)\"")
         return client
     }
 

@@ -28,6 +28,8 @@ package struct MemoryMessage: Sendable {
 /// A mailbox as storage keeps it: uids ascending, a modseq for each change, expunged uids remembered.
 package struct MemoryMailbox: Sendable {
     package let id: Int64
+    package var accountID = MemoryStore.accountID
+    package var rights: [MemoryStore.RightsEntry: MailboxRights] = [:]
     package var name: String
     package let uidValidity: UInt32
     package var subscribed = false
@@ -130,17 +132,30 @@ extension MemoryMessage {
 }
 
 extension MemoryStore.State {
-    package func index(of name: String) -> Int? { mailboxes.firstIndex { $0.name == name } }
+    package func index(of name: String, in account: Int64 = MemoryStore.accountID) -> Int? {
+        mailboxes.firstIndex { $0.accountID == known(account) && $0.name == name }
+    }
+
+    package func index(id: Int64, in account: Int64) -> Int? {
+        mailboxes.firstIndex { $0.accountID == known(account) && $0.id == id }
+    }
+
+    /// An account that has mailboxes here; alice's for all others.
+    package func known(_ account: Int64) -> Int64 { accounts[account] == nil ? MemoryStore.accountID : account }
 
     package mutating func newContent() -> Int64 {
         lastContent += 1
         return lastContent
     }
 
-    package mutating func make(_ name: String, _ specialUse: String) -> MemoryMailbox {
+    package mutating func make(
+        _ name: String, _ specialUse: String, in account: Int64 = MemoryStore.accountID
+    ) -> MemoryMailbox {
         var mailbox = MemoryMailbox(id: nextMailbox, name: name, uidValidity: nextValidity)
+        mailbox.accountID = known(account)
+        mailbox.rights = nearestAbove(name, in: account)?.rights ?? [:]
         mailbox.specialUse = specialUse
-        mailbox.subscribed = subscribedWithoutMailbox.remove(name) != nil
+        mailbox.subscribed = subscribedWithoutMailbox[mailbox.accountID]?.remove(name) != nil
         nextMailbox += 1
         nextValidity += 1
         mailboxes.append(mailbox)
@@ -149,7 +164,7 @@ extension MemoryStore.State {
 
     package func change(_ index: Int) -> MailboxChanged {
         var change = MailboxChanged()
-        change.accountID = MemoryStore.accountID
+        change.accountID = mailboxes[index].accountID
         change.mailboxID = mailboxes[index].id
         change.highestModseq = mailboxes[index].modseq
         return change

@@ -3,7 +3,7 @@ import Foundation
 import Messaging
 import Synchronization
 
-/// Authentication in memory: one account with mail and one without, PLAIN and a mechanism of two steps with a last word of the server.
+/// Authentication in memory: the accounts of `MemoryStore`, PLAIN and a mechanism of two steps with a last word of the server.
 package final class MemorySasl: Sasl, Sendable {
     package let fault = Mutex<MessagingError?>(nil)
     package let bindings = Mutex<[String]>([])
@@ -62,13 +62,13 @@ package final class MemorySasl: Sasl, Sendable {
 
     private func plain(_ response: Data) -> SaslStepReply {
         var reply = SaslStepReply()
-        if response == Data("\0\(Self.address)\0\(Self.password)".utf8) {
+        reply.failure = .credentials
+        // All have the same password; nobody is the account that is nobody's.
+        for (accountID, account) in MemoryStore.accounts where !account.isShared {
+            guard response == Data("\0\(account.address)\0\(Self.password)".utf8) else { continue }
             reply.success = success
-        } else if response == Data("\0\(Self.otherAddress)\0\(Self.password)".utf8) {
-            reply.success.identity.accountID = MemoryStore.accountID + 1
-            reply.success.identity.address = Self.otherAddress
-        } else {
-            reply.failure = .credentials
+            reply.success.identity.accountID = accountID
+            reply.success.identity.address = account.address
         }
         return reply
     }

@@ -11,12 +11,15 @@ extension MemoryStore {
             var reply = GetMetadataReply()
             reply.outcome = .done
             if request.allMailboxes {
-                for mailbox in state.mailboxes { reply.annotations += mailbox.annotations(request.entries, depth: 0) }
+                let account = state.known(request.accountID)
+                for mailbox in state.mailboxes where mailbox.accountID == account {
+                    reply.annotations += mailbox.annotations(request.entries, depth: 0)
+                }
             } else if request.mailboxName.isEmpty {
                 var account = MemoryMailbox(id: 0, name: "", uidValidity: 1)
                 account.annotations = state.annotations
                 reply.annotations = account.annotations(request.entries, depth: request.depth)
-            } else if let index = state.index(of: request.mailboxName) {
+            } else if let index = state.index(of: request.mailboxName, in: request.accountID) {
                 reply.annotations = state.mailboxes[index].annotations(request.entries, depth: request.depth)
             } else {
                 reply.outcome = .noSuchMailbox
@@ -29,7 +32,7 @@ extension MemoryStore {
         try call("setMetadata") { state in
             var reply = SetMetadataReply()
             reply.octetsLimit = 32 * 1024
-            let index = state.index(of: request.mailboxName)
+            let index = state.index(of: request.mailboxName, in: request.accountID)
             guard index != nil || request.mailboxName.isEmpty else {
                 reply.outcome = .noSuchMailbox
                 return (reply, nil)
@@ -47,7 +50,10 @@ extension MemoryStore {
                     annotations[change.entry] = change.hasValue ? Array(change.value) : nil
                 }
             }
-            let isTaken = state.mailboxes.indices.contains { $0 != index && state.mailboxes[$0].specialUse == use }
+            let account = state.known(request.accountID)
+            let isTaken = state.mailboxes.indices.contains {
+                $0 != index && state.mailboxes[$0].accountID == account && state.mailboxes[$0].specialUse == use
+            }
             let known = ["", "\\Drafts", "\\Sent", "\\Junk", "\\Trash", "\\Archive"]
             guard known.contains(use), use.isEmpty || !isTaken else {
                 reply.outcome = .notPermitted
@@ -65,7 +71,7 @@ extension MemoryStore {
             }
             reply.outcome = .done
             var change = MailboxChanged()
-            change.accountID = Self.accountID
+            change.accountID = account
             change.mailboxID = index.map { state.mailboxes[$0].id } ?? 0
             change.annotations = request.changes.map(\.entry)
             return (reply, change)

@@ -10,7 +10,7 @@ extension MemoryStore {
     ) async throws -> AuthorizeURLReply {
         try call("authorizeURL") { state in
             var reply = AuthorizeURLReply()
-            guard let index = state.index(of: request.mailboxName) else {
+            guard let index = state.index(of: request.mailboxName, in: request.accountID) else {
                 reply.outcome = .noSuchMailbox
                 return (reply, nil)
             }
@@ -48,7 +48,7 @@ extension MemoryStore {
             change.urlKey = true
             if request.mailboxName.isEmpty {
                 state.urlKeys = [:]
-            } else if let index = state.index(of: request.mailboxName) {
+            } else if let index = state.index(of: request.mailboxName, in: request.accountID) {
                 change.mailboxID = state.mailboxes[index].id
                 _ = state.newURLKey(of: change.mailboxID)
             } else {

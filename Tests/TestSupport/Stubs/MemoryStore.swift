@@ -9,7 +9,9 @@ import Synchronization
 package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
     package struct State {
         package var mailboxes: [MemoryMailbox] = []
-        package var subscribedWithoutMailbox: Set<String> = []
+        package var subscribedWithoutMailbox: [Int64: Set<String>] = [:]
+        /// Who has mailboxes here.
+        package var accounts = MemoryStore.accounts
         package var nextMailbox: Int64 = 1
         package var nextValidity: UInt32 = 1000
         package var lastContent: Int64 = 0
@@ -99,7 +101,7 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
 
     package func calls(_ name: String) -> Int { state.withLock { $0.calls[name] ?? 0 } }
 
-    private func publish(_ change: MailboxChanged?) {
+    func publish(_ change: MailboxChanged?) {
         guard let change, let changed = changed.withLock({ $0 }) else { return }
         changed(change)
     }
@@ -122,8 +124,11 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
     {
         try call("listMailboxes") { state in
             var reply = ListMailboxesReply()
-            reply.mailboxes = state.mailboxes.map { $0.described(deletedOctets: request.deletedOctets) }
-            reply.subscribedWithoutMailbox = state.subscribedWithoutMailbox.sorted()
+            let account = state.known(request.accountID)
+            reply.mailboxes = state.mailboxes.filter { $0.accountID == account }
+                .map { $0.described(deletedOctets: request.deletedOctets) }
+            reply.subscribedWithoutMailbox = (state.subscribedWithoutMailbox[account] ?? []).sorted()
+            if request.others { reply.others = state.others(of: account, deletedOctets: request.deletedOctets) }
             return (reply, nil)
         }
     }
@@ -135,50 +140,72 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
                 reply.outcome = .notPermitted
                 return (reply, nil)
             }
-            reply.outcome = state.index(of: request.name) == nil ? .done : .alreadyExists
+            if let refusal = state.refusal(toMake: request.name, request.userID, in: request.accountID) {
+                reply.outcome = refusal
+                return (reply, nil)
+            }
+            reply.outcome = state.index(of: request.name, in: request.accountID) == nil ? .done : .alreadyExists
             guard reply.outcome == .done else { return (reply, nil) }
-            reply.mailbox = state.make(request.name, request.specialUse).described()
-            return (reply, .mailboxesChanged)
+            reply.mailbox = state.make(request.name, request.specialUse, in: request.accountID).described()
+            return (reply, .mailboxesChanged(state.known(request.accountID)))
         }
     }
 
     package func deleteMailbox(_ request: DeleteMailboxRequest, _ context: CallContext) async throws -> MailboxReply {
         try call("deleteMailbox") { state in
             var reply = MailboxReply()
-            guard let index = state.index(of: request.name) else {
+            guard let index = state.index(of: request.name, in: request.accountID) else {
                 reply.outcome = .noSuchMailbox
                 return (reply, nil)
             }
-            if state.mailboxes.contains(where: { $0.name.hasPrefix(request.name + "/") }) {
+            if let refusal = state.refusal(of: .deleteMailbox, to: request.userID, on: index) {
+                reply.outcome = refusal
+                return (reply, nil)
+            }
+            let account = state.known(request.accountID)
+            if state.mailboxes.contains(where: {
+                $0.accountID == account && $0.name.hasPrefix(request.name + "/")
+            }) {
                 reply.outcome = .hasChildren
                 return (reply, nil)
             }
-            if state.mailboxes[index].subscribed { state.subscribedWithoutMailbox.insert(request.name) }
+            if state.mailboxes[index].subscribed {
+                state.subscribedWithoutMailbox[account, default: []].insert(request.name)
+            }
             state.mailboxes.remove(at: index)
             reply.outcome = .done
-            return (reply, .mailboxesChanged)
+            return (reply, .mailboxesChanged(account))
         }
     }
 
     package func renameMailbox(_ request: RenameMailboxRequest, _ context: CallContext) async throws -> MailboxReply {
         try call("renameMailbox") { state in
             var reply = MailboxReply()
-            guard let index = state.index(of: request.from) else {
+            let account = state.known(request.accountID)
+            guard let index = state.index(of: request.from, in: account) else {
                 reply.outcome = .noSuchMailbox
+                return (reply, nil)
+            }
+            let refusal =
+                state.refusal(of: .deleteMailbox, to: request.userID, on: index)
+                ?? state.refusal(toMake: request.to, request.userID, in: account)
+            if let refusal {
+                reply.outcome = refusal
                 return (reply, nil)
             }
             guard request.to.isNetUnicode else {
                 reply.outcome = .notPermitted
                 return (reply, nil)
             }
-            guard state.index(of: request.to) == nil else {
+            guard state.index(of: request.to, in: account) == nil else {
                 reply.outcome = .alreadyExists
                 return (reply, nil)
             }
             reply.outcome = .done
             if request.from == "INBOX" {
-                _ = state.make(request.to, "")
-                if let target = state.index(of: request.to) {
+                _ = state.make(request.to, "", in: account)
+                if let target = state.index(of: request.to, in: account) {
+                    state.mailboxes[target].rights = state.mailboxes[index].rights
                     state.mailboxes[target].annotations = state.mailboxes[index].annotations
                     for message in state.mailboxes[index].messages {
                         _ = state.mailboxes[target].add(message, at: state.now)
@@ -187,27 +214,31 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
                 _ = state.mailboxes[index].remove(Set(state.mailboxes[index].messages.map(\.uid)))
                 return (reply, state.change(index))
             }
-            for other in state.mailboxes.indices where state.mailboxes[other].name.hasPrefix(request.from + "/") {
+            for other in state.mailboxes.indices
+            where state.mailboxes[other].accountID == account
+                && state.mailboxes[other].name.hasPrefix(request.from + "/")
+            {
                 state.mailboxes[other].name =
                     request.to + state.mailboxes[other].name.dropFirst(request.from.count)
             }
             state.mailboxes[index].name = request.to
-            return (reply, .mailboxesChanged)
+            return (reply, .mailboxesChanged(account))
         }
     }
 
     package func subscribe(_ request: SubscribeRequest, _ context: CallContext) async throws -> MailboxReply {
         try call("subscribe") { state in
-            if let index = state.index(of: request.name) {
+            let account = state.known(request.accountID)
+            if let index = state.index(of: request.name, in: account) {
                 state.mailboxes[index].subscribed = request.subscribed
             } else if request.subscribed {
-                state.subscribedWithoutMailbox.insert(request.name)
+                state.subscribedWithoutMailbox[account, default: []].insert(request.name)
             } else {
-                state.subscribedWithoutMailbox.remove(request.name)
+                state.subscribedWithoutMailbox[account]?.remove(request.name)
             }
             var reply = MailboxReply()
             reply.outcome = .done
-            return (reply, .mailboxesChanged)
+            return (reply, .mailboxesChanged(account))
         }
     }
 
@@ -216,8 +247,8 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
             state.lastChangedSince = request.changedSince
             let index: Int? =
                 switch request.which {
-                case .mailboxID(let id): state.mailboxes.firstIndex { $0.id == id }
-                case .mailboxName(let name): state.index(of: name)
+                case .mailboxID(let id): state.index(id: id, in: request.accountID)
+                case .mailboxName(let name): state.index(of: name, in: request.accountID)
                 case nil: nil
                 }
             var item = ViewItem()
@@ -249,7 +280,9 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
 
     package func fetch(_ request: FetchRequest, _ context: CallContext) async throws -> ReplyStream<FetchPage> {
         try call("fetch") { state in
-            let found = state.mailboxes.first { $0.id == request.mailboxID }?.messages ?? []
+            let found =
+                state.index(id: request.mailboxID, in: request.accountID)
+                .map { state.mailboxes[$0].messages } ?? []
             let wanted = found.filter { pairs(request.uids, contain: $0.uid) }
             state.calls["fetched messages", default: 0] += wanted.count
             // A few to a page, so that answers span pages.
@@ -266,7 +299,7 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         _ request: FetchOctetsRequest, _ context: CallContext
     ) async throws -> ReplyStream<FetchOctetsItem> {
         let octets = try call("fetchOctets") { state in
-            let mailbox = state.mailboxes.first { $0.id == request.mailboxID }
+            let mailbox = state.index(id: request.mailboxID, in: request.accountID).map { state.mailboxes[$0] }
             return (mailbox?.messages.first { $0.uid == request.uid }?.octets, nil)
         }
         var item = FetchOctetsItem()
@@ -296,7 +329,7 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
     package func storeFlags(_ request: StoreFlagsRequest, _ context: CallContext) async throws -> StoreFlagsReply {
         try call("storeFlags") { state in
             var reply = StoreFlagsReply()
-            guard let index = state.mailboxes.firstIndex(where: { $0.id == request.mailboxID }) else {
+            guard let index = state.index(id: request.mailboxID, in: request.accountID) else {
                 reply.outcome = .noSuchMailbox
                 return (reply, nil)
             }
@@ -314,7 +347,7 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
                     switch request.operation {
                     case .add: message.flags | bits
                     case .remove: message.flags & ~bits
-                    case .replace, .unspecified, .UNRECOGNIZED: bits
+                    case .replace, .unspecified, .UNRECOGNIZED: bits | message.flags & request.keptBits
                     }
                 guard request.unchangedSince == 0 || message.modseq <= request.unchangedSince else {
                     reply.modifiedUids.append(message.uid)
@@ -362,22 +395,32 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
             state.calls["copy", default: 0] += 1
             if let fault = state.fault { throw fault }
             var reply = CopyReply()
-            guard let source = state.mailboxes.firstIndex(where: { $0.id == request.mailboxID }),
-                let target = state.index(of: request.toMailboxName)
+            let targetAccount = request.toAccountID == 0 ? request.accountID : request.toAccountID
+            guard let source = state.index(id: request.mailboxID, in: request.accountID),
+                let target = state.index(of: request.toMailboxName, in: targetAccount)
             else {
                 reply.outcome = .noSuchMailbox
                 return (reply, [])
             }
+            let refusal =
+                state.refusal(of: request.move ? [.deleteMessages, .expunge] : .read, to: request.userID, on: source)
+                ?? state.refusal(of: .insert, to: request.userID, on: target)
+            if let refusal {
+                reply.outcome = refusal
+                return (reply, [])
+            }
+            let taken = state.rights(of: request.userID, on: target).flagBits
             reply.outcome = .done
             reply.toMailboxID = state.mailboxes[target].id
             reply.toUidValidity = state.mailboxes[target].uidValidity
             let chosen = state.mailboxes[source].messages.filter { pairs(request.uids, contain: $0.uid) }
             for message in chosen {
                 var copy = message
+                let kept = message.flags & taken
                 let names = (0..<56).compactMap { bit in
-                    message.flags & (1 << UInt64(8 + bit)) != 0 ? state.mailboxes[source].keywords[bit] : nil
+                    kept & (1 << UInt64(8 + bit)) != 0 ? state.mailboxes[source].keywords[bit] : nil
                 }
-                copy.flags = (message.flags & 0x1F) | (state.mailboxes[target].bits(of: names) ?? 0)
+                copy.flags = (kept & 0x1F) | (state.mailboxes[target].bits(of: names) ?? 0)
                 reply.sourceUids.append(message.uid)
                 reply.targetUids.append(state.mailboxes[target].add(copy, at: state.now))
             }
@@ -396,8 +439,12 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
     package func expunge(_ request: ExpungeRequest, _ context: CallContext) async throws -> ExpungeReply {
         try call("expunge") { state in
             var reply = ExpungeReply()
-            guard let index = state.mailboxes.firstIndex(where: { $0.id == request.mailboxID }) else {
+            guard let index = state.index(id: request.mailboxID, in: request.accountID) else {
                 reply.outcome = .noSuchMailbox
+                return (reply, nil)
+            }
+            if let refusal = state.refusal(of: .expunge, to: request.userID, on: index) {
+                reply.outcome = refusal
                 return (reply, nil)
             }
             let marked = state.mailboxes[index].messages.filter { message in
@@ -412,7 +459,8 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
 
     package func usage(_ request: UsageRequest, _ context: CallContext) async throws -> UsageReply {
         try call("usage") { state in
-            let mailboxes = state.mailboxes.map { $0.described() }
+            let account = state.known(request.accountID)
+            let mailboxes = state.mailboxes.filter { $0.accountID == account }.map { $0.described() }
             var reply = UsageReply()
             reply.usedOctets = mailboxes.reduce(0) { $0 + $1.octets }
             reply.octetsLimit = state.octetsLimit
@@ -451,7 +499,9 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         return try call("appendCommit") { state in
             state.appendClients.append(request.client)
             var reply = AppendReply()
-            guard let index = state.index(of: request.mailboxName) else {
+            guard let index = state.index(of: request.mailboxName, in: request.accountID),
+                state.refusal(of: .insert, to: request.client.identity.accountID, on: index) == nil
+            else {
                 reply.outcome = .noSuchMailbox
                 return (reply, nil)
             }
@@ -488,14 +538,17 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         return try call("appendCommit") { state in
             state.appendClients.append(request.client)
             var reply = AppendReply()
-            guard let index = state.index(of: request.mailboxName) else {
+            guard let index = state.index(of: request.mailboxName, in: request.accountID),
+                state.refusal(of: .insert, to: request.client.identity.accountID, on: index) == nil
+            else {
                 reply.outcome = .noSuchMailbox
                 return (reply, nil)
             }
             let before = state.mailboxes
             var source: Int?
             if request.hasReplaced {
-                source = state.mailboxes.firstIndex { $0.id == request.replaced.mailboxID }
+                let owner = request.replaced.accountID == 0 ? request.accountID : request.replaced.accountID
+                source = state.index(id: request.replaced.mailboxID, in: owner)
                 guard let source, !state.mailboxes[source].remove([request.replaced.uid]).isEmpty else {
                     reply.outcome = .noSuchMessage
                     return (reply, nil)
@@ -550,12 +603,12 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
 
 extension MailboxChanged {
     /// Mailboxes were made, deleted, renamed or subscribed.
-    fileprivate static let mailboxesChanged: MailboxChanged = {
+    fileprivate static func mailboxesChanged(_ accountID: Int64) -> MailboxChanged {
         var change = MailboxChanged()
-        change.accountID = MemoryStore.accountID
+        change.accountID = accountID
         change.hierarchy = true
         return change
-    }()
+    }
 }
 
 extension String {

@@ -10,6 +10,9 @@ package final class StubHouse: Directory, Accounts, MailStore, Ledger {
         package var aliases: [String: [String]] = [:]
         package var passwords: [Int64: String] = [:]
         package var ledger: [LedgerEntry] = []
+        /// Mailboxes that were made, and the one list of rights that all have.
+        package var made: [String] = []
+        package var rights: [AccessEntry] = []
         /// What was asked of the ledger.
         package var traces: [TraceRequest] = []
         /// What every call to authentication throws.
@@ -73,6 +76,7 @@ package final class StubHouse: Directory, Accounts, MailStore, Ledger {
             }
             reply.account = Self.account(Int64(state.accounts.count + 1), request.address)
             reply.account.quota = request.quota
+            reply.account.shared = request.shared
             state.accounts.append(reply.account)
             return reply
         }
@@ -204,6 +208,47 @@ package final class StubHouse: Directory, Accounts, MailStore, Ledger {
             inbox.subscribed = true
             var reply = ListMailboxesReply()
             reply.mailboxes = [inbox]
+            return reply
+        }
+    }
+
+    package func createMailbox(_ request: CreateMailboxRequest, _ context: CallContext) async throws -> MailboxReply {
+        try change(context) { state in
+            var reply = MailboxReply()
+            guard !state.made.contains(request.name) else {
+                reply.outcome = .alreadyExists
+                return reply
+            }
+            state.made.append(request.name)
+            reply.outcome = .done
+            reply.mailbox.name = request.name
+            return reply
+        }
+    }
+
+    package func getRights(_ request: GetRightsRequest, _ context: CallContext) async throws -> GetRightsReply {
+        try storage { state in
+            var reply = GetRightsReply()
+            reply.outcome = state.made.contains(request.mailboxName) ? .done : .noSuchMailbox
+            reply.entries = state.rights
+            return reply
+        }
+    }
+
+    package func setRights(_ request: SetRightsRequest, _ context: CallContext) async throws -> MailboxReply {
+        try change(context) { state in
+            var reply = MailboxReply()
+            reply.outcome = state.made.contains(request.mailboxName) ? .done : .noSuchMailbox
+            if request.entry.identifier != "anyone",
+                !state.accounts.contains(where: { $0.address == request.entry.identifier })
+            {
+                reply.outcome = .noSuchIdentifier
+            }
+            guard reply.outcome == .done else { return reply }
+            state.rights.removeAll {
+                $0.identifier == request.entry.identifier && $0.negative == request.entry.negative
+            }
+            if request.entry.rights != 0 { state.rights.append(request.entry) }
             return reply
         }
     }

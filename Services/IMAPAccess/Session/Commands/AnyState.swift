@@ -28,6 +28,7 @@ extension Session {
                 capabilities.append(.messageLimit(UInt32(clamping: limits.commandMessages)))
             }
             capabilities += [.preview, .multiSearch, .filters, .contextSearch, .contextSort, .searchFuzzy]
+            capabilities += [.acl, .rights, .listMyRights]
             if machine.offersUnauthenticate { capabilities.append(.unauthenticate) }
             if !machine.isCompressed { capabilities.append(.compressDeflate) }
         }
@@ -94,7 +95,12 @@ extension Session {
     }
 
     func namespace() -> CommandOutcome {
-        printer.untagged(.namespace(NamespaceResponse(personal: [Namespace(prefix: "", delimiter: "/")])))
+        printer.untagged(
+            .namespace(
+                NamespaceResponse(
+                    personal: [Namespace(prefix: "", delimiter: "/")],
+                    otherUsers: [Namespace(prefix: MailboxName(NamespacedName.otherUsers), delimiter: "/")],
+                    shared: [Namespace(prefix: MailboxName(NamespacedName.shared), delimiter: "/")])))
         return .ok("NAMESPACE completed")
     }
 }

@@ -24,18 +24,28 @@ extension Session {
             printer.tagged(command.tag, status)
             try accept(machine.badCommandArrived())
         case .run:
-            try await complete(command.tag, command.name) { try await $0.store(command) }
+            try await complete(command.tag, command.name) { session in
+                do {
+                    return try await session.store(command)
+                } catch {
+                    await session.reviewAgain()
+                    throw error
+                }
+            }
         }
     }
 
     private func store(_ command: AppendCommand) async throws -> CommandOutcome {
         var request = AppendRequest()
         let first: AppendedMessage
+        let place: MailboxPlace
         // Octets of a message that streams.
         var streamed: Int?
         do {
-            request.accountID = try accountID()
-            request.mailboxName = command.mailbox.value
+            try await reviewSelected()
+            place = try await self.place(of: command.mailbox, needing: .insert, asTarget: true)
+            request.accountID = place.accountID
+            request.mailboxName = place.name.value
             request.client.address = clientAddress
             knowledge.begin(&request.client, at: .now)
             if let identity = machine.identity { request.client.identity = identity }
@@ -43,7 +53,7 @@ extension Session {
             first = try AppendedMessage(command.message)
             if case .literal(let literal, _) = command.message.content, literal.octets > limits.inlineOctets {
                 streamed = literal.octets
-                try await checkTarget(command.mailbox)
+                try await checkTarget(place)
             }
         } catch {
             parser.refuseLiteral()
@@ -54,13 +64,14 @@ extension Session {
         }
         let reply: AppendReply
         if let streamed {
-            request.describe([first])
+            request.describe([first.permitted(by: place.rights)])
             let head = request
-            reply = try await handingOver { try await $0.handOver(head, streamed: streamed) }
+            reply = try await handingOver { try await $0.handOver(head, streamed: streamed, to: command, place) }
         } else {
             let gathered = try await gather(command.message, first)
-            let (payload, timeout) = try await handedOver(gathered, to: command.mailbox)
-            request.describe(gathered.messages)
+            let rights = try await rightsStill(at: place, command.mailbox)
+            let (payload, timeout) = try await handedOver(gathered, to: place)
+            request.describe(gathered.messages.map { $0.permitted(by: rights) })
             // Only now they are whole.
             request.client.receivedUptime = Moment.now.uptime
             let whole = request
@@ -70,14 +81,27 @@ extension Session {
                     CallContext(transaction: session.transaction, timeout: timeout, idempotencyKey: .next()))
             }
         }
-        return try await outcome(of: reply, command, replacing: request.replaced.uid)
+        return try await outcome(of: reply, command, place.rights, replacing: request.replaced.uid)
+    }
+
+    /// What the user may do with a mailbox, now that the messages for it have come: that may have taken long. When it is not
+    /// the one any more, or not for him, nothing is stored.
+    private func rightsStill(at place: MailboxPlace, _ name: MailboxName) async throws -> MailboxRights {
+        guard let mailbox = place.mailbox else { return place.rights }
+        let now = try await self.place(of: name, needing: .insert, asTarget: true)
+        guard now.mailbox?.mailboxID == mailbox.mailboxID else { throw Refusal.noSuchTarget }
+        return now.rights
     }
 
     /// Which message of the selected mailbox goes. A uid that is not there any more is for storage to judge: a first try
     /// of the same command may have replaced it, whose reply was lost.
     private func replacement(_ message: ReplacedMessage) throws -> Replacement {
-        guard let view = selected?.view, !view.readOnly else { throw Refusal.readOnly }
+        guard let selected, !selected.view.readOnly else { throw Refusal.readOnly }
+        // RFC 8508, 4.1.
+        try require([.deleteMessages, .expunge])
+        let view = selected.view
         var replacement = Replacement()
+        replacement.accountID = selected.accountID
         replacement.mailboxID = view.mailboxID
         switch (message.numbering, message.number) {
         case (.sequenceNumbers, let number):
@@ -111,10 +135,11 @@ extension Session {
     }
 
     /// A large message for a mailbox that is not there is refused before its octets are sent.
-    private func checkTarget(_ name: MailboxName) async throws {
+    private func checkTarget(_ place: MailboxPlace) async throws {
+        if place.isForeign { return }
         var request = ViewRequest()
-        request.accountID = try accountID()
-        request.mailboxName = name.value
+        request.accountID = place.accountID
+        request.mailboxName = place.name.value
         request.changedSince = UInt64(Int64.max)
         do {
             _ = try await ViewLoad.read(from: services.store.view(request, callContext()))
@@ -173,12 +198,13 @@ extension Session {
 
     /// What is handed over when the command is complete, and how long that may take.
     private func handedOver(
-        _ gathered: GatheredMessages, to mailbox: MailboxName
+        _ gathered: GatheredMessages, to place: MailboxPlace
     ) async throws -> (Payload, timeout: Duration) {
         if let octets = gathered.octets { return (Payload(octets), limits.peerTimeout) }
-        let source = gathered.source(from: try sectionReader())
+        try await checkSources(of: gathered)
+        let source = gathered.source(from: sectionReader())
         if source.octetCount <= limits.inlineOctets { return (Payload(try await source.all()), limits.peerTimeout) }
-        try await checkTarget(mailbox)
+        try await checkTarget(place)
         // As if a MiB took a second to be read.
         return (Payload(source: source), limits.peerTimeout + .seconds(source.octetCount >> 20))
     }
@@ -196,8 +222,10 @@ extension Session {
         }
     }
 
-    private func handOver(_ request: AppendRequest, streamed octets: Int) async throws -> AppendReply {
-        upload = AppendUpload()
+    private func handOver(
+        _ request: AppendRequest, streamed octets: Int, to command: AppendCommand, _ place: MailboxPlace
+    ) async throws -> AppendReply {
+        upload = AppendUpload(target: command.mailbox, place: place)
         defer { upload = nil }
         let payload = Payload(octetCount: octets) { [self] in try await nextUploadOctets() }
         let result: Result<AppendReply, any Error>
@@ -242,6 +270,7 @@ extension Session {
                     if let held = upload?.exchange(piece) { return held }
                 } else {
                     try await expectEnd()
+                    try await checkRightsOfUpload()
                     upload?.isComplete = true
                 }
             }
@@ -250,6 +279,14 @@ extension Session {
             if !(error is CancellationError) { upload?.failure = error }
             throw error
         }
+    }
+
+    /// The end of the message is held back until it is known that its user may still put it there, with its flags.
+    private func checkRightsOfUpload() async throws {
+        guard let upload else { return }
+        let flagRights: MailboxRights = [.keepSeen, .deleteMessages, .writeFlags]
+        let rights = try await rightsStill(at: upload.place, upload.target)
+        guard rights.isSuperset(of: upload.place.rights.intersection(flagRights)) else { throw Refusal.noPermission }
     }
 
     /// The message's next octets, nil when all have come.
@@ -291,8 +328,9 @@ extension Session {
     }
 
     private func outcome(
-        of reply: AppendReply, _ command: AppendCommand, replacing replaced: UInt32
+        of reply: AppendReply, _ command: AppendCommand, _ rights: MailboxRights, replacing replaced: UInt32
     ) async throws -> CommandOutcome {
+        await reviewAgain()
         switch reply.outcome {
         case .stored:
             if reply.hasReceipt { knowledge.replied(reply.receipts.isEmpty ? [reply.receipt] : reply.receipts) }
@@ -302,7 +340,10 @@ extension Session {
             let isReplacement = command.replaced != nil
             // Into the selected mailbox, or out of it: the client is told at once (RFC 9051, 6.3.12; RFC 8508, 3.4).
             if isReplacement || selected?.view.mailboxID == reply.mailboxID { try? await refreshSelected() }
-            let code = SequenceSet(inOrder: uids).map { ResponseCode.appendUID(validity: reply.uidValidity, $0) }
+            // Who may not read the target learns nothing of it (RFC 4315, 3).
+            let code: ResponseCode? =
+                rights.contains(.read)
+                ? SequenceSet(inOrder: uids).map { ResponseCode.appendUID(validity: reply.uidValidity, $0) } : nil
             guard isReplacement else { return .ok("APPEND completed", code, synchronising: .full) }
             // Before EXPUNGE, so that the client knows what has come before it hears what has gone (RFC 8508, 4.3).
             if let code { printer.untagged(StatusResponse(.ok, code, "The replacement is there")) }
@@ -343,6 +384,13 @@ extension AppendedMessage {
         messageOctets = Int64(literal.octets)
         guard literal.octets > 0 else { throw Refusal.emptyMessage }
     }
+
+    /// Without the flags that the user may not set there, which does not fail for them (RFC 4314, 4).
+    fileprivate func permitted(by rights: MailboxRights) -> AppendedMessage {
+        var permitted = self
+        permitted.flags = flags.filter { rights.allow(Flag($0)) }
+        return permitted
+    }
 }
 
 extension Refusal {
@@ -365,6 +413,9 @@ extension AppendRequest {
 
 /// One APPEND that streams through.
 struct AppendUpload {
+    /// Where it goes, by the client's word and as it was when the command began.
+    let target: MailboxName
+    let place: MailboxPlace
     /// The newest octets, held back until more come or the command is complete.
     private var held: ByteBuffer?
     /// The command is complete; what is held may go.
@@ -377,6 +428,11 @@ struct AppendUpload {
     var isPulling = false
     /// Resumed when it does not any more.
     var pullEnded: CheckedContinuation<Void, Never>?
+
+    init(target: MailboxName, place: MailboxPlace) {
+        self.target = target
+        self.place = place
+    }
 
     /// Keeps the newest octets and gives out those before.
     mutating func exchange(_ octets: ByteBuffer?) -> ByteBuffer? {

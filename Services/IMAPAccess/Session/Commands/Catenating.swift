@@ -59,9 +59,8 @@ extension Session {
     }
 
     /// Reads for the command in hand.
-    func sectionReader() throws -> StoredSectionReader {
-        StoredSectionReader(
-            store: services.store, accountID: try accountID(), transaction: transaction, timeout: limits.peerTimeout)
+    func sectionReader() -> StoredSectionReader {
+        StoredSectionReader(store: services.store, transaction: transaction, timeout: limits.peerTimeout)
     }
 
     /// The sum counts, whatever the parts are (RFC 4469, 4.2).
@@ -83,20 +82,20 @@ extension Session {
         } catch {
             throw bad("Not a URL that can be taken: expected \(error.expected)")
         }
-        let here = selected.map { MailboxName($0.view.told.mailbox.name) }
+        let here = selected.map { MailboxName($0.mailbox.name) }
         guard let (mailbox, uid, part) = parsed.message(selected: here) else {
             throw bad("The URL must name a message on this server, or a part of one")
         }
-        let place: Int64?
+        let place: MailboxKey?
         if part.mailbox == nil {
             // Whatever the selected mailbox is called by now.
-            place = selected?.view.mailboxID
+            place = selected?.key
         } else {
             place = try await locate(mailbox, &sources)
         }
         guard let found = place else { throw bad("No such mailbox") }
         guard let message = try await storedMessage(uid, in: found, &sources) else { throw bad("No such message") }
-        let reader = try sectionReader()
+        let reader = sectionReader()
         guard let piece = try await reader.piece(part, of: message, uid: uid, in: found, url: url) else {
             throw bad("No such part")
         }
@@ -119,36 +118,59 @@ extension Session {
     }
 
     /// The mailbox that a URL names, if it is there and still the same one.
-    private func locate(_ mailbox: IMAPURLMailbox, _ sources: inout CatenateSources) async throws -> Int64? {
+    private func locate(_ mailbox: IMAPURLMailbox, _ sources: inout CatenateSources) async throws -> MailboxKey? {
         let described: Mailbox
         if let known = sources.mailboxes[mailbox.name] {
             described = known
+        } else if let found = try await describe(mailbox.name) {
+            described = found
         } else {
-            var request = ViewRequest()
-            request.accountID = try accountID()
-            request.mailboxName = mailbox.name.value
-            // Nothing is newer than this: the answer describes the mailbox and lists no message.
-            request.changedSince = UInt64(Int64.max)
-            do {
-                described = try await ViewLoad.read(from: services.store.view(request, callContext())).mailbox
-            } catch let refusal as MailboxRefusal where refusal.outcome == .noSuchMailbox {
-                return nil
-            }
+            return nil
         }
         sources.mailboxes[mailbox.name] = described
         guard described.selectable, mailbox.uidValidity ?? described.uidValidity == described.uidValidity else {
             return nil
         }
-        return described.mailboxID
+        return MailboxKey(
+            accountID: described.hasOwner ? described.owner.accountID : try accountID(),
+            mailboxID: described.mailboxID)
+    }
+
+    /// A mailbox without its messages; nil when there is none of this name that the user may read.
+    private func describe(_ name: MailboxName) async throws -> Mailbox? {
+        do {
+            let place = try await place(of: name, needing: .read)
+            if let mailbox = place.mailbox { return mailbox }
+            var request = ViewRequest()
+            request.accountID = place.accountID
+            request.mailboxName = place.name.value
+            // Nothing is newer than this: the answer describes the mailbox and lists no message.
+            request.changedSince = UInt64(Int64.max)
+            return try await ViewLoad.read(from: services.store.view(request, callContext())).mailbox
+        } catch let refusal as MailboxRefusal where refusal.outcome == .noSuchMailbox {
+            return nil
+        } catch is Refusal {
+            return nil
+        }
+    }
+
+    /// That mailboxes of others may still be read whose messages a command takes: it may have come slowly.
+    func checkSources(of gathered: GatheredMessages) async throws {
+        let user = try accountID()
+        for (mailbox, url) in gathered.sources where mailbox.accountID != user {
+            guard try await readable(mailbox.mailboxID, of: mailbox.accountID) != nil else {
+                throw Refusal(.no, .badURL(url), "No such mailbox")
+            }
+        }
     }
 
     /// What is known of a message; nil when it is not there.
     private func storedMessage(
-        _ uid: UInt32, in mailboxID: Int64, _ sources: inout CatenateSources
+        _ uid: UInt32, in mailbox: MailboxKey, _ sources: inout CatenateSources
     ) async throws -> StoredMessage? {
-        if let last = sources.last, last.mailboxID == mailboxID, last.uid == uid { return last.message }
-        let found = try await sectionReader().message(uid, in: mailboxID)
-        if let found { sources.last = (mailboxID, uid, found) }
+        if let last = sources.last, last.mailbox == mailbox, last.uid == uid { return last.message }
+        let found = try await sectionReader().message(uid, in: mailbox)
+        if let found { sources.last = (mailbox, uid, found) }
         return found
     }
 }
@@ -157,5 +179,5 @@ extension Session {
 /// for the most part, so that the last one is kept.
 struct CatenateSources: Sendable {
     var mailboxes: [MailboxName: Mailbox] = [:]
-    var last: (mailboxID: Int64, uid: UInt32, message: StoredMessage)?
+    var last: (mailbox: MailboxKey, uid: UInt32, message: StoredMessage)?
 }

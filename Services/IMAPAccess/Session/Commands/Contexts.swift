@@ -82,7 +82,7 @@ extension Session {
     /// Judges messages that are new or have other flags, and tells which results they come into or leave. When storage is
     /// away this is done later.
     func tellContexts() async throws {
-        guard let selected, !selected.contexts.all.isEmpty else { return }
+        guard let selected, selected.isReviewed, !selected.contexts.all.isEmpty else { return }
         let told = selected.view.told
         var firstNew = told.lowerBound(selected.contexts.lastJudged)
         if told.uids[safe: firstNew] == selected.contexts.lastJudged { firstNew += 1 }
@@ -109,8 +109,8 @@ extension Session {
     private func bringUpToDate(_ index: Int, _ judged: MailboxColumns, firstNew: Int) async throws {
         guard let selected, var context = selected.contexts.all[safe: index] else { return }
         let told = selected.view.told
-        let search = try mailboxSearch(
-            context.charset, context.keys, among: judged, largestUID: told.uids.last)
+        let search = mailboxSearch(
+            context.charset, context.keys, among: judged, of: selected.key, largestUID: told.uids.last)
         let matching = NumberSet(try await search.matches().map { judged.uids[$0] })
         var removed = NumberSet(judged.uids).subtracting(matching)
         var added = matching.subtracting(context.members)
@@ -165,7 +165,7 @@ extension Session {
     }
 
     private func tell(_ context: SearchContext, _ data: [ESearchDatum]) {
-        let mailbox = context.namesMailbox ? selected?.view.told.mailbox : nil
+        let mailbox = context.namesMailbox ? selected?.mailbox : nil
         printer.untagged(
             .eSearch(
                 ESearchResponse(

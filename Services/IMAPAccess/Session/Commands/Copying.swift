@@ -9,20 +9,27 @@ extension Session {
         if move, selected.view.readOnly { throw Refusal.readOnly }
         // COPY is all or nothing.
         if let lowest, !move { throw Refusal.beyond(limits.commandMessages, lowest: lowest) }
+        // RFC 6851, 4.2.
+        if move { try require([.deleteMessages, .expunge]) }
+        let target = try await place(of: arguments.mailbox, needing: .insert, asTarget: true)
         let name = move ? "MOVE" : "COPY"
         guard !positions.isEmpty else { return .ok("\(name) completed, no messages") }
         var request = CopyRequest()
-        request.accountID = try accountID()
+        request.accountID = selected.accountID
         request.mailboxID = selected.view.mailboxID
         request.uids = uidPairs(positions)
-        request.toMailboxName = arguments.mailbox.value
+        request.toMailboxName = target.name.value
         request.move = move
+        if target.accountID != selected.accountID { request.toAccountID = target.accountID }
+        if target.isForeign || selected.isForeign { request.userID = try accountID() }
         let reply = try await services.store.copy(request, callContext(changing: true))
         try Refusal.check(reply.outcome, target: true)
+        // Who may not read the target learns nothing of it (RFC 4315, 3).
         let code: ResponseCode? =
-            if let source = SequenceSet(inOrder: reply.sourceUids), let target = SequenceSet(inOrder: reply.targetUids)
+            if target.rights.contains(.read), let from = SequenceSet(inOrder: reply.sourceUids),
+                let to = SequenceSet(inOrder: reply.targetUids)
             {
-                .copyUID(validity: reply.toUidValidity, source: source, target: target)
+                .copyUID(validity: reply.toUidValidity, source: from, target: to)
             } else {
                 nil
             }
@@ -54,10 +61,12 @@ extension Session {
     /// EXPUNGE, and UID EXPUNGE of those among `messages`.
     func expunge(_ messages: MessageSet?) async throws -> CommandOutcome {
         guard let selected, !selected.view.readOnly else { throw Refusal.readOnly }
+        try require(.expunge)
         let name = messages == nil ? "EXPUNGE" : "UID EXPUNGE"
         var request = ExpungeRequest()
-        request.accountID = try accountID()
+        request.accountID = selected.accountID
         request.mailboxID = selected.view.mailboxID
+        if selected.isForeign { request.userID = try accountID() }
         var lowest: UInt32?
         if let messages {
             let positions = try positions(of: messages, by: .uids)

@@ -15,7 +15,8 @@ extension Session {
             let progress = tellProgress(of: tagged)
             defer { progress?.cancel() }
             try await complete(tagged.tag, tagged.command.name) { session in
-                try await session.perform(tagged.command, tag: tagged.tag)
+                if tagged.command.needsReview { try await session.reviewSelected() }
+                return try await session.perform(tagged.command, tag: tagged.tag)
             }
         }
     }
@@ -26,6 +27,7 @@ extension Session {
         _ tag: String, _ name: String, _ work: (isolated Session) async throws -> CommandOutcome
     ) async throws {
         transaction = .next()
+        if let selected, selected.isForeign { self.selected?.isReviewed = false }
         let begun = NIODeadline.now()
         var outcome: CommandOutcome
         do {
@@ -90,8 +92,8 @@ extension Session {
         case .setQuota(let arguments): try setQuota(arguments)
         case .getMetadata(let arguments): try await getMetadata(arguments)
         case .setMetadata(let arguments): try await setMetadata(arguments)
-        case .setACL(let arguments): try await changeAccessControl(of: arguments.mailbox)
-        case .deleteACL(let subject): try await changeAccessControl(of: subject.mailbox)
+        case .setACL(let arguments): try await setAccessControl(arguments)
+        case .deleteACL(let subject): try await deleteAccessControl(subject)
         case .getACL(let name): try await accessControl(of: name)
         case .listRights(let subject): try await listRights(subject)
         case .myRights(let name): try await myRights(name)
@@ -127,5 +129,16 @@ extension Session {
     func accountID() throws -> Int64 {
         guard let identity = machine.identity else { throw Refusal(.bad, nil, "Log in first") }
         return identity.accountID
+    }
+}
+
+extension Command {
+    /// Whether the selected mailbox matters to it, were it only that its changes are told with the answer: those that leave
+    /// the mailbox need no right for that.
+    fileprivate var needsReview: Bool {
+        switch self {
+        case .logout, .select, .examine, .unselect, .unauthenticate: false
+        default: true
+        }
     }
 }

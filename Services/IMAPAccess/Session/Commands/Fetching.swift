@@ -28,7 +28,8 @@ extension Session {
         let synchronisation = Synchronisation(after: arguments.numbering)
         guard let selected, !positions.isEmpty else { return .ok("FETCH completed", synchronising: synchronisation) }
         let newlySeen =
-            plan.setsSeen && !selected.view.readOnly ? try await markSeen(positions, plan) : []
+            plan.setsSeen && !selected.view.readOnly && selected.rights.contains(.keepSeen)
+            ? try await markSeen(positions, plan) : []
         var shortfall = FetchShortfall()
         try await answer(plan, positions, newlySeen, &shortfall, fromLast: lowest != nil)
         if shortfall.someCannotBeDecoded {
@@ -148,9 +149,9 @@ extension Session {
     private func fetchFromStorage(
         _ plan: FetchPlan, _ positions: [Range<Int>], _ newlySeen: Set<UInt32>, _ shortfall: inout FetchShortfall
     ) async throws {
-        guard let view = selected?.view else { return }
-        let told = view.told
-        let reader = try messageReader(of: view.mailboxID)
+        guard let selected else { return }
+        let told = selected.view.told
+        let reader = messageReader(of: selected.key)
         var expected = targets(positions, newlySeen)
         var next = expected.next()
         // A client may take its time to read.
@@ -173,8 +174,8 @@ extension Session {
     private func fetchFromLast(
         _ plan: FetchPlan, _ positions: [Range<Int>], _ newlySeen: Set<UInt32>, _ shortfall: inout FetchShortfall
     ) async throws {
-        guard let mailboxID = selected?.view.mailboxID else { return }
-        let reader = try messageReader(of: mailboxID)
+        guard let selected else { return }
+        let reader = messageReader(of: selected.key)
         var rest = targets(positions, newlySeen)
         while true {
             var piece: [FetchTarget] = []
@@ -204,11 +205,12 @@ extension Session {
         try await breathe()
     }
 
-    /// Reads messages of a mailbox of the account's.
-    func messageReader(of mailboxID: Int64) throws -> MessageReader {
+    /// Reads messages of a mailbox that the user may read: that has been asked before, since neither storage nor what is
+    /// kept here asks it again.
+    func messageReader(of mailbox: MailboxKey) -> MessageReader {
         MessageReader(
-            store: services.store, cache: services.messages, accountID: try accountID(), mailboxID: mailboxID,
-            transaction: transaction, timeout: limits.peerTimeout)
+            store: services.store, cache: services.messages, accountID: mailbox.accountID,
+            mailboxID: mailbox.mailboxID, transaction: transaction, timeout: limits.peerTimeout)
     }
 
     /// A message that storage keeps all answers of.

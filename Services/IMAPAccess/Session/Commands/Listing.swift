@@ -12,9 +12,12 @@ extension Session {
             return .ok("LIST completed")
         }
         let wantsDeletedOctets = arguments.statusItems?.contains(.deletedStorage) == true
-        let tree = MailboxTree(try await mailboxes(deletedOctets: wantsDeletedOctets))
+        let names = try await mailboxes(deletedOctets: wantsDeletedOctets)
+        let tree = MailboxTree(names)
         let entries = arguments.metadataEntries
-        let annotations = if let entries { try await metadata(entries) } else { [Int64: [Annotation]]() }
+        let annotations =
+            if let entries { try await metadata(entries, of: names.mailboxes) } else { [Int64: [Annotation]]() }
+        let wantsRights = arguments.returns(.myRights)
         for entry in tree.list(arguments) {
             printer.list(entry.listing)
             if let items = arguments.statusItems, let mailbox = entry.mailbox { report(mailbox, items) }
@@ -22,6 +25,8 @@ extension Session {
                 let name = entry.listing.mailbox
                 try await reportMetadata(of: name, entries.values(in: annotations[mailboxID] ?? []))
             }
+            // RFC 8440.
+            if wantsRights, let rights = entry.rights { printer.myRights(on: entry.listing.mailbox, Rights(rights)) }
             try await breathe()
         }
         return .ok("LIST completed")
@@ -36,11 +41,12 @@ extension Session {
         return .ok("LSUB completed")
     }
 
-    /// All mailboxes of the account.
-    func mailboxes(deletedOctets: Bool = false) async throws -> ListMailboxesReply {
+    /// All mailboxes of the account, and those of others that the user may see.
+    func mailboxes(deletedOctets: Bool = false, others: Bool = true) async throws -> ListMailboxesReply {
         var request = ListMailboxesRequest()
         request.accountID = try accountID()
         request.deletedOctets = deletedOctets
-        return try await services.store.listMailboxes(request, callContext())
+        request.others = others
+        return try await services.store.listMailboxes(request, callContext()).underOneRoof()
     }
 }

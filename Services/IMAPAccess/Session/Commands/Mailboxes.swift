@@ -10,25 +10,39 @@ extension Session {
         try checkName(name)
         guard arguments.specialUse.count <= 1, arguments.specialUse.allSatisfy(MailboxAttribute.specialUses.contains)
         else { throw Refusal(.no, .useAttribute, "Not a special use that this server gives") }
+        let place = try await placeOfNew(MailboxName(name))
         var request = CreateMailboxRequest()
-        request.accountID = try accountID()
-        request.name = name
+        request.accountID = place.accountID
+        request.name = place.name.value
         request.specialUse = arguments.specialUse.first?.name ?? ""
+        let user = try accountID()
+        if place.accountID != user {
+            request.userID = user
+            // What a mailbox is for is for its owner to say.
+            guard request.specialUse.isEmpty else {
+                throw Refusal(.no, .useAttribute, "Only mailboxes of your own have a special use")
+            }
+        }
         notifications?.told?.touched(MailboxName(name))
         let reply = try await services.store.createMailbox(request, callContext(changing: true))
-        try Refusal.check(reply.outcome)
+        try check(reply.outcome, ofNewIn: place.accountID)
         return .ok("CREATE completed", .mailboxID(reply.mailbox.objectID))
     }
 
     func delete(_ name: MailboxName) async throws -> CommandOutcome {
         guard !name.isInbox else { throw Refusal(.no, .cannot, "INBOX cannot be deleted") }
+        let place = try await place(of: name, needing: .deleteMailbox)
+        guard !place.name.isInbox else { throw Refusal(.no, .cannot, "INBOX cannot be deleted") }
         var request = DeleteMailboxRequest()
-        request.accountID = try accountID()
+        request.accountID = place.accountID
+        if place.isForeign { request.userID = try accountID() }
         notifications?.told?.touched(name)
-        request.name = name.value
+        request.name = place.name.value
         try Refusal.check(try await services.store.deleteMailbox(request, callContext(changing: true)).outcome)
         // The mailbox that this very session has selected is gone with it.
-        if let selected, selected.view.told.mailbox.name == name.value {
+        if let selected, selected.accountID == place.accountID,
+            selected.view.told.mailbox.name == place.name.value
+        {
             unselect()
             printer.untagged(StatusResponse(.ok, .closed, "The selected mailbox was deleted"))
         }
@@ -38,14 +52,26 @@ extension Session {
     func rename(_ from: MailboxName, _ to: MailboxName) async throws -> CommandOutcome {
         try checkName(to.value)
         guard !to.isInbox else { throw Refusal(.no, .alreadyExists, "INBOX exists already") }
+        let source = try await place(of: from, needing: .deleteMailbox)
+        let target = try await placeOfNew(to)
+        guard source.accountID == target.accountID else {
+            throw Refusal(.no, .cannot, "A mailbox stays with its owner")
+        }
+        guard !target.name.isInbox else { throw Refusal(.no, .alreadyExists, "INBOX exists already") }
         var request = RenameMailboxRequest()
-        request.accountID = try accountID()
-        request.from = from.value
-        request.to = to.value
+        request.accountID = source.accountID
+        request.from = source.name.value
+        request.to = target.name.value
+        if source.isForeign { request.userID = try accountID() }
         notifications?.told?.touched(from)
         notifications?.told?.touched(to)
-        try Refusal.check(try await services.store.renameMailbox(request, callContext(changing: true)).outcome)
-        if from.isInbox, selected?.view.told.mailbox.name == from.value { try await refreshSelected() }
+        let reply = try await services.store.renameMailbox(request, callContext(changing: true))
+        try check(reply.outcome, ofNewIn: source.accountID)
+        if source.name.isInbox, let selected, selected.accountID == source.accountID,
+            selected.view.told.mailbox.name == source.name.value
+        {
+            try await refreshSelected()
+        }
         return .ok("RENAME completed")
     }
 
@@ -60,15 +86,23 @@ extension Session {
     }
 
     func status(_ arguments: StatusCommand) async throws -> CommandOutcome {
-        var request = ViewRequest()
-        request.accountID = try accountID()
-        request.mailboxName = arguments.mailbox.value
-        // Nothing is newer than this: the answer describes the mailbox and lists no message.
-        request.changedSince = UInt64(Int64.max)
-        request.deletedOctets = arguments.items.contains(.deletedStorage)
-        let load = try await ViewLoad.read(from: services.store.view(request, callContext()))
-        guard load.mailbox.selectable else { throw Refusal.noSuchMailbox }
-        report(load.mailbox, arguments.items)
+        let wantsDeletedOctets = arguments.items.contains(.deletedStorage)
+        let place = try await place(of: arguments.mailbox, needing: .read, deletedOctets: wantsDeletedOctets)
+        var mailbox: Mailbox
+        if let known = place.mailbox {
+            mailbox = known
+            mailbox.name = arguments.mailbox.value
+        } else {
+            var request = ViewRequest()
+            request.accountID = place.accountID
+            request.mailboxName = place.name.value
+            // Nothing is newer than this: the answer describes the mailbox and lists no message.
+            request.changedSince = UInt64(Int64.max)
+            request.deletedOctets = wantsDeletedOctets
+            mailbox = try await ViewLoad.read(from: services.store.view(request, callContext())).mailbox
+        }
+        guard mailbox.selectable else { throw Refusal.noSuchMailbox }
+        report(mailbox, arguments.items)
         if arguments.items.contains(.highestModificationSequence) { beginModificationSequences() }
         return .ok("STATUS completed")
     }

@@ -3,13 +3,15 @@ import IMAPSyntax
 import NIOCore
 
 /// GETMETADATA and SETMETADATA (RFC 5464), and the annotations that LIST returns (RFC 9590). Mailboxes have private and
-/// shared entries, both the account's own since nobody shares its mailboxes. The server's private entries are the
-/// account's; its shared ones would be everybody's, so that no user sets them.
+/// shared entries: the private ones are the owner's alone, the shared ones are shown to those who have rights, and changed
+/// by those who may change flags. The server's private entries are the account's; its shared ones would be everybody's, so
+/// that no user sets them.
 extension Session {
     func getMetadata(_ arguments: GetMetadataCommand) async throws -> CommandOutcome {
+        let place = try await placeOfMetadata(arguments.mailbox, needing: .lookup)
         var request = GetMetadataRequest()
-        request.accountID = try accountID()
-        request.mailboxName = arguments.mailbox.value
+        request.accountID = place.accountID
+        request.mailboxName = place.name.value
         request.entries = arguments.entries.map(\.name)
         request.depth =
             switch arguments.depth {
@@ -17,8 +19,9 @@ extension Session {
             case .one: 1
             case .infinity: -1
             }
-        let reply = try await services.store.getMetadata(request, callContext())
+        var reply = try await services.store.getMetadata(request, callContext())
         try Refusal.check(reply.outcome)
+        if place.isForeign { reply.annotations.removeAll { !$0.isShared } }
         // What is asked for by its name is answered also when it has no value.
         let values =
             arguments.depth == .zero
@@ -33,9 +36,13 @@ extension Session {
     }
 
     func setMetadata(_ arguments: SetMetadataCommand) async throws -> CommandOutcome {
+        let place = try await placeOfMetadata(arguments.mailbox, needing: [.lookup, .writeFlags])
+        if place.isForeign, arguments.values.contains(where: \.entry.isPrivate) {
+            throw Refusal(.no, .metadata(.noPrivate), "Private entries are those of the mailbox's owner")
+        }
         var request = SetMetadataRequest()
-        request.accountID = try accountID()
-        request.mailboxName = arguments.mailbox.value
+        request.accountID = place.accountID
+        request.mailboxName = place.name.value
         if arguments.mailbox.value.isEmpty, arguments.values.contains(where: { !$0.entry.isPrivate }) {
             throw Refusal(.no, .noPermission, "Shared entries of the server are not a user's to set")
         }
@@ -59,15 +66,37 @@ extension Session {
         }
     }
 
-    /// What LIST wants of all mailboxes, by mailbox.
-    func metadata(_ entries: [MetadataEntry]) async throws -> [Int64: [Annotation]] {
+    /// A mailbox whose annotations the user may see; for the empty name the account itself.
+    private func placeOfMetadata(_ name: MailboxName, needing needed: MailboxRights) async throws -> MailboxPlace {
+        let place = try await place(of: name, needing: needed)
+        if let mailbox = place.mailbox, !mailbox.showsAnnotations { throw Refusal.noPermission }
+        return place
+    }
+
+    /// What LIST wants of these mailboxes, by mailbox.
+    func metadata(_ entries: [MetadataEntry], of mailboxes: [Mailbox]) async throws -> [Int64: [Annotation]] {
+        let ofOwn = try await metadata(entries, in: accountID())
+        var annotations = Dictionary(grouping: ofOwn, by: \.mailboxID)
+        guard entries.contains(where: { !$0.isPrivate }) else { return annotations }
+        let foreign = mailboxes.filter { $0.hasOwner && $0.showsAnnotations }
+        for (owner, own) in Dictionary(grouping: foreign, by: \.owner.accountID) {
+            let visible = Set(own.map(\.mailboxID))
+            for annotation in try await metadata(entries, in: owner)
+            where annotation.isShared && visible.contains(annotation.mailboxID) {
+                annotations[annotation.mailboxID, default: []].append(annotation)
+            }
+        }
+        return annotations
+    }
+
+    private func metadata(_ entries: [MetadataEntry], in accountID: Int64) async throws -> [Annotation] {
         var request = GetMetadataRequest()
-        request.accountID = try accountID()
+        request.accountID = accountID
         request.allMailboxes = true
         request.entries = entries.map(\.name)
         let reply = try await services.store.getMetadata(request, callContext())
         try Refusal.check(reply.outcome)
-        return Dictionary(grouping: reply.annotations, by: \.mailboxID)
+        return reply.annotations
     }
 
     /// Writes METADATA responses: one, or several when there is much to say.
@@ -84,6 +113,11 @@ extension Session {
             try await breathe()
         }
     }
+}
+
+extension Annotation {
+    /// Whether it is for all who may see the mailbox.
+    var isShared: Bool { entry.hasPrefix("/shared/") }
 }
 
 extension [MetadataEntry] {

@@ -7,9 +7,13 @@ struct Notifications: Sendable {
     var rules: NotificationRules
     /// What the client was told of all mailboxes; nil when it wants to hear of the selected one only.
     var told: NotifiedMailboxes?
-    var watch: AccountWatch?
-    /// Mailboxes that have changed and of which nothing has been said yet.
-    var changed: Set<Int64> = []
+    /// Its ears, by account: the user's own, and where the rules reach further those whose mailboxes he may see, and that
+    /// of what concerns all accounts.
+    var watches: [Int64: AccountWatch] = [:]
+    /// The user's own account.
+    let accountID: Int64
+    /// Mailboxes that have changed and of which nothing has been said yet: whose each is.
+    var changed: [Int64: Int64] = [:]
     /// More has changed than that.
     var isStale = false
     /// Annotations that have changed, by mailbox; what does not find room is not told, since nobody could find it out.
@@ -23,14 +27,21 @@ struct Notifications: Sendable {
     mutating func note(_ change: MailboxChanged?) {
         if change?.urlKey == true { return }
         if let change, !change.annotations.isEmpty {
-            note(change.annotations, of: change.mailboxID)
+            // Of others' annotations those of their mailboxes are told that are not private.
+            let isForeign = change.accountID != accountID
+            let entries = isForeign ? change.annotations.filter { $0.hasPrefix("/shared/") } : change.annotations
+            if !isForeign || change.mailboxID != 0 { note(entries, of: change.mailboxID) }
             if !change.hierarchy { return }
         }
         guard let change, !change.hierarchy else {
             isStale = true
             return
         }
-        if changed.count < Self.singleMailboxes { changed.insert(change.mailboxID) } else { isStale = true }
+        if changed.count < Self.singleMailboxes {
+            changed[change.mailboxID] = change.accountID
+        } else {
+            isStale = true
+        }
     }
 }
 
@@ -51,9 +62,10 @@ extension Notifications {
 /// NOTIFY (RFC 5465).
 extension Session {
     func notify(_ command: NotifyCommand) async throws -> CommandOutcome {
+        let accountID = try accountID()
         guard case .set(let wantsStatus, let groups) = command else {
             endNotifications()
-            notifications = Notifications(rules: .nothing)
+            notifications = Notifications(rules: .nothing, accountID: accountID)
             return .ok("NOTIFY completed", synchronising: .none)
         }
         let rules = try NotificationRules(groups)
@@ -61,15 +73,16 @@ extension Session {
         try await refreshSelected()
         try await synchronise(.full, events: .all)
         endNotifications()
-        var next = Notifications(rules: rules)
+        let next = Notifications(rules: rules, accountID: accountID)
         if rules.watchesOthers {
-            let accountID = try accountID()
-            // Listens before it asks, so that nothing falls between.
-            next.watch = services.mailboxes.watch(accountID) { [weak self] in self?.accountChanged($0) }
             notifications = next
+            // Listens before it asks, so that nothing falls between.
+            listen(to: rules.reachOtherAccounts ? [accountID, MailboxTopic.anyone] : [accountID])
             do {
-                let told = NotifiedMailboxes(try await mailboxes())
+                let list = try await watchedMailboxes()
+                let told = NotifiedMailboxes(list)
                 notifications?.told = told
+                for notice in told.inaccessible(groups) { report(notice) }
                 if wantsStatus { for notice in told.overview(circumstances(rules)) { report(notice) } }
             } catch {
                 endNotifications()
@@ -84,8 +97,33 @@ extension Session {
 
     /// The client wants to hear nothing any more, or is gone.
     func endNotifications() {
-        if let watch = notifications?.watch { services.mailboxes.end(watch) }
+        for watch in (notifications?.watches ?? [:]).values { services.mailboxes.end(watch) }
         notifications = nil
+    }
+
+    /// To so many accounts one session listens at most; of mailboxes of others it hears when something else happens.
+    private static var watchedAccounts: Int { 64 }
+
+    /// Listens to these accounts as well.
+    private func listen(to accounts: [Int64]) {
+        for account in accounts {
+            guard let watches = notifications?.watches, watches[account] == nil, watches.count < Self.watchedAccounts
+            else { continue }
+            notifications?.watches[account] = services.mailboxes.watch(account) { [weak self] in
+                self?.accountChanged($0)
+            }
+        }
+    }
+
+    /// The mailboxes that the rules may mean, with those of others where they reach so far. Of accounts that are new among
+    /// them it is listened to first, and then asked again.
+    private func watchedMailboxes() async throws -> ListMailboxesReply {
+        guard notifications?.rules.reachOtherAccounts == true else { return try await mailboxes(others: false) }
+        let list = try await mailboxes()
+        let owners = Set(list.mailboxes.filter(\.hasOwner).map(\.owner.accountID))
+        let before = notifications?.watches.count
+        listen(to: owners.sorted())
+        return notifications?.watches.count == before ? list : try await mailboxes()
     }
 
     /// What of the selected mailbox is told; nil for nothing.
@@ -113,6 +151,14 @@ extension Session {
     /// Tells what has happened, between commands. False when storage could not say it; then it is to be asked again soon.
     func tellNotifications() async throws -> Bool {
         var isTold = true
+        do {
+            try await reviewSelected()
+        } catch let end as SessionEnd {
+            throw end
+        } catch {
+            logger.notice("rights not looked at", metadata: ["error": "\(error)"])
+            return false
+        }
         if let events = selectedEvents {
             isTold = try await synchronise(events.delaysExpunges ? .withoutExpunge : .full)
             try await tellContexts()
@@ -127,16 +173,16 @@ extension Session {
             pending.isStale || !pending.changed.isEmpty || !pending.annotations.isEmpty
         else { return true }
         notifications?.isStale = false
-        notifications?.changed = []
+        notifications?.changed = [:]
         notifications?.annotations = [:]
         let circumstances = circumstances(pending.rules)
         do {
             var notices: [NotifiedMailboxes.Notice] = []
             if pending.isStale {
-                notices = told.update(try await mailboxes(), circumstances)
+                notices = told.update(try await watchedMailboxes(), circumstances)
             } else {
-                for mailboxID in pending.changed.sorted() {
-                    guard let mailbox = try await describe(mailboxID) else { continue }
+                for (mailboxID, owner) in pending.changed.sorted(by: { $0.key < $1.key }) {
+                    guard let mailbox = try await describe(mailboxID, of: owner) else { continue }
                     if let notice = told.update(mailbox, circumstances) { notices.append(notice) }
                 }
             }
@@ -174,10 +220,20 @@ extension Session {
         }
     }
 
-    /// A mailbox without its messages; nil when it is gone, which the news of the hierarchy tells.
-    private func describe(_ mailboxID: Int64) async throws -> Mailbox? {
+    /// A mailbox without its messages; nil when it is gone, which the news of the hierarchy tells, or not for this user.
+    private func describe(_ mailboxID: Int64, of owner: Int64) async throws -> Mailbox? {
+        let user = try accountID()
+        if owner != user {
+            // As it was when it was listed: what is subscribed and what it is called is known from there.
+            guard let before = notifications?.told?[mailboxID], var mailbox = try await readable(mailboxID, of: owner),
+                mailbox.permissions.contains(.lookup)
+            else { return nil }
+            mailbox.name = NamespacedName.name(of: mailbox)
+            mailbox.subscribed = before.subscribed
+            return mailbox
+        }
         var request = ViewRequest()
-        request.accountID = try accountID()
+        request.accountID = user
         request.mailboxID = mailboxID
         request.changedSince = UInt64(Int64.max)
         do {

@@ -28,7 +28,8 @@ extension Session {
     /// Puts the previews of these messages where they are written from, and returns which of them are gone. With LAZY only
     /// those that are known, and some that are quickly made (RFC 8970, 4.1).
     private func makePreviews(of batch: [Int], _ plan: FetchPlan, _ budget: inout Int) async throws -> Set<Int> {
-        guard let view = selected?.view else { return [] }
+        guard let selected else { return [] }
+        let view = selected.view
         var found: [UInt32: String] = [:]
         var unknown: [Int] = []
         for position in batch {
@@ -42,7 +43,7 @@ extension Session {
         }
         var gone: Set<Int> = []
         if !unknown.isEmpty {
-            let reader = PreviewReader(reader: try messageReader(of: view.mailboxID))
+            let reader = PreviewReader(reader: messageReader(of: selected.key))
             let made = try await reader.previews(of: unknown.map { view.told.uids[$0] }.sorted())
             services.previews.keep(made, of: view.mailboxID)
             found.merge(made) { known, _ in known }

@@ -13,7 +13,12 @@ extension Session {
     }
 
     /// Also of a mailbox that is not there: it would belong to the account as the others do (RFC 9208, 4.1.2).
+    /// Of somebody else's mailbox the root is not told: what all of his mailboxes hold together is his business.
     func quotaRoot(_ mailbox: MailboxName) async throws -> CommandOutcome {
+        if try await place(of: mailbox, needing: .read).isForeign {
+            printer.quotaRoots(of: mailbox, [])
+            return .ok("GETQUOTAROOT completed")
+        }
         let quota = try await quota()
         printer.quotaRoots(of: mailbox, [Self.root])
         printer.quota(quota)

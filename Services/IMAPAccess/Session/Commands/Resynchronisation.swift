@@ -56,9 +56,10 @@ extension Session {
     private func reportVanished(
         among uids: NumberSet?, since modificationSequence: UInt64, after floor: UInt32? = nil
     ) async throws {
-        guard let view = selected?.view, view.told.mailbox.highestModseq > modificationSequence else { return }
+        guard let selected, selected.view.told.mailbox.highestModseq > modificationSequence else { return }
+        let view = selected.view
         var request = ViewRequest()
-        request.accountID = try accountID()
+        request.accountID = selected.accountID
         request.mailboxID = view.mailboxID
         // 0 would ask for all messages and for none that is gone.
         request.changedSince = max(modificationSequence, 1)

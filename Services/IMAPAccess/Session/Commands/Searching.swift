@@ -66,18 +66,18 @@ extension Session {
     ) throws -> MailboxSearch {
         guard let selected else { throw Refusal.serverBug }
         let limited = try withinLimit(keys)
-        var search = try mailboxSearch(
-            charset, limited.keys, among: selected.view.told, savedResult: selected.savedResult,
+        var search = mailboxSearch(
+            charset, limited.keys, among: selected.view.told, of: selected.key, savedResult: selected.savedResult,
             toleratesMissingNumbers: toleratesMissingNumbers)
         search.lowestSearched = limited.lowest
         return search
     }
 
-    /// A search of any mailbox in a given state.
+    /// A search of any mailbox that the user may read, in a given state.
     func mailboxSearch(
-        _ charset: String?, _ keys: [SearchKey], among columns: MailboxColumns, savedResult: NumberSet = NumberSet(),
-        toleratesMissingNumbers: Bool = true, largestUID: UInt32? = nil
-    ) throws -> MailboxSearch {
+        _ charset: String?, _ keys: [SearchKey], among columns: MailboxColumns, of mailbox: MailboxKey,
+        savedResult: NumberSet = NumberSet(), toleratesMissingNumbers: Bool = true, largestUID: UInt32? = nil
+    ) -> MailboxSearch {
         if keys.nameModificationSequence { beginModificationSequences() }
         return MailboxSearch(
             charset: charset, keys: keys,
@@ -85,7 +85,7 @@ extension Session {
                 count: columns.count, largestUID: largestUID ?? columns.uids.last ?? 0,
                 keywords: columns.mailbox.keywords, savedResult: savedResult, now: WallClock.microseconds,
                 toleratesMissingNumbers: toleratesMissingNumbers),
-            columns: columns, reader: try messageReader(of: columns.mailbox.mailboxID))
+            columns: columns, reader: messageReader(of: mailbox))
     }
 
     /// ESEARCH with what was asked for. The numbers are in the order of the result (RFC 5267, 3.1). For the command ESEARCH

@@ -27,14 +27,19 @@ extension Session {
         arguments.keys = try await replacingFilters(arguments.keys, charset: arguments.charset)
         try Self.checkRelevancy(returns, arguments.keys)
         let selectedID = selected?.view.mailboxID
-        let all = try await mailboxes().mailboxes
+        var all = try await mailboxes().mailboxes
+        // Who may read a mailbox may search it when it is selected, though it may not be listed for him.
+        if let selected, selected.isForeign, !all.contains(where: { $0.mailboxID == selectedID }) {
+            all.append(selected.mailbox)
+        }
         let searched = sources.mailboxes(among: all, selectedID: selectedID)
         guard searched.count <= limits.searchedMailboxes else {
             throw Refusal(.no, .limit, "No more than \(limits.searchedMailboxes) mailboxes at once")
         }
         // The criteria are judged even when there is nothing to search.
         let nothing = MailboxColumns(mailbox: Mailbox())
-        _ = try await mailboxSearch(arguments.charset, arguments.keys, among: nothing).matches()
+        let nowhere = MailboxKey(accountID: try accountID(), mailboxID: 0)
+        _ = try await mailboxSearch(arguments.charset, arguments.keys, among: nothing, of: nowhere).matches()
         for mailbox in searched {
             if mailbox.mailboxID == selectedID {
                 _ = try await searchSelected(arguments, returns, tag)
@@ -53,7 +58,7 @@ extension Session {
     private func searchSelected(
         _ arguments: ESearchCommand, _ returns: [SearchReturnOption], _ tag: String
     ) async throws -> [SearchKey] {
-        guard let mailbox = selected?.view.told.mailbox else { throw Refusal.serverBug }
+        guard let mailbox = selected?.mailbox else { throw Refusal.serverBug }
         let findings = try await find(
             arguments.charset, arguments.keys, .uids, returns, toleratesMissingNumbers: true
         ) { try await $0.hits() }
@@ -67,16 +72,37 @@ extension Session {
     ) async throws {
         let membership: MailboxMembership
         let snapshot: MailboxSnapshot
+        let place: MailboxPlace
         do {
+            // Asked anew: the mailboxes before this one may have taken long.
+            guard let found = try await placeToRead(mailbox) else { return }
+            place = found
             (membership, snapshot) = try await services.mailboxes.open(
-                MailboxName(mailbox.name), accountID: accountID(), context: callContext(), changed: {})
+                place.name, accountID: place.accountID, context: callContext(), changed: {})
         } catch let refusal as MailboxRefusal where refusal.outcome == .noSuchMailbox {
             // Deleted meanwhile.
             return
         }
         defer { services.mailboxes.leave(membership) }
-        let search = try mailboxSearch(arguments.charset, arguments.keys, among: snapshot.columns)
+        // Another one may have got the name meanwhile; it has not been listed, nor asked for.
+        guard membership.mailbox.mailboxID == mailbox.mailboxID else { return }
+        let search = mailboxSearch(
+            arguments.charset, arguments.keys, among: snapshot.columns,
+            of: MailboxKey(accountID: place.accountID, mailboxID: mailbox.mailboxID))
         let findings = SearchFindings(search, try await search.hits(), .uids, returns)
-        answer(returns, .uids, findings, tag, of: snapshot.columns.mailbox)
+        var described = snapshot.columns.mailbox
+        described.name = place.isForeign ? mailbox.name : described.name
+        answer(returns, .uids, findings, tag, of: described)
+    }
+
+    /// Where a mailbox is that LIST has given; nil when the user may not read it any more.
+    private func placeToRead(_ listed: Mailbox) async throws -> MailboxPlace? {
+        guard listed.hasOwner else {
+            return MailboxPlace(
+                accountID: try accountID(), name: MailboxName(listed.name), rights: .all, mailbox: nil)
+        }
+        guard let now = try await readable(listed.mailboxID, of: listed.owner.accountID) else { return nil }
+        return MailboxPlace(
+            accountID: listed.owner.accountID, name: MailboxName(now.name), rights: now.permissions, mailbox: now)
     }
 }

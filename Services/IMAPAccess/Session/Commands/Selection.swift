@@ -18,6 +18,12 @@ struct SelectedMailbox: Sendable {
     var toldBatches = ToldBatches()
     /// How often the key of its URLs had been replaced when the client was last told.
     var urlKeys: UInt64 = 0
+    /// What the user may do with it (RFC 4314).
+    var rights = MailboxRights.all
+    /// Whose it is when it is somebody else's: then nothing is told of it before it `isReviewed` for the command in hand.
+    var owner: MailboxOwner?
+    var isReviewed = true
+    var isForeign: Bool { owner != nil }
 
     /// The bits that keywords occupy in a message's flags.
     var keywords: [String] { view.told.mailbox.keywords }
@@ -34,18 +40,28 @@ extension Session {
             unselect()
             printer.untagged(StatusResponse(.ok, .closed, "The previous mailbox is closed"))
         }
+        let place = try await place(of: name, needing: .read)
         let (membership, snapshot) = try await services.mailboxes.open(
-            name, accountID: accountID(), context: callContext()
+            place.name, accountID: place.accountID, context: callContext()
         ) { [weak self] in self?.mailboxChanged() }
+        // Another one may have got the name meanwhile.
+        if let mailbox = place.mailbox, mailbox.mailboxID != membership.mailbox.mailboxID {
+            services.mailboxes.leave(membership)
+            throw Refusal.noSuchMailbox
+        }
         let view = MailboxView(snapshot, readOnly: readOnly)
-        selected = SelectedMailbox(view: view, membership: membership, revision: snapshot.revision)
+        selected = SelectedMailbox(
+            view: view, membership: membership, revision: snapshot.revision, rights: place.rights,
+            owner: place.mailbox?.owner)
         selected?.urlKeys = membership.mailbox.urlKeys.load(ordering: .acquiring)
         machine.mailboxSelected()
         if arguments.wantsModificationSequences { _ = machine.modificationSequencesWanted() }
         describe(view, name: name)
         if let known = arguments.known { try await resynchronise(known) }
+        // RFC 4314, 5.2.
+        let isReadOnly = readOnly || place.rights.isDisjoint(with: .anyToWrite)
         return .ok(
-            readOnly ? "EXAMINE completed" : "SELECT completed", readOnly ? .readOnly : .readWrite,
+            readOnly ? "EXAMINE completed" : "SELECT completed", isReadOnly ? .readOnly : .readWrite,
             synchronising: .none)
     }
 
@@ -68,8 +84,8 @@ extension Session {
         printer.untagged(
             StatusResponse(
                 .ok, .permanentFlags(view.readOnly ? [] : permanentFlags(mailbox.keywords)), "Flags that are kept"))
-        if machine.isSecured {
-            // Only where nobody listens (RFC 4467, 8).
+        if machine.isSecured, selected?.isForeign == false {
+            // Only where nobody listens (RFC 4467, 8), and of the user's own: he authorizes no URLs of others' mailboxes.
             printer.untagged(StatusResponse(.ok, .urlMechanisms([]), "What authorizes URLs"))
         }
         printer.untagged(StatusResponse(.ok, .mailboxID(mailbox.objectID), "Identifies the mailbox"))
@@ -81,18 +97,23 @@ extension Session {
         [.answered, .flagged, .deleted, .seen, .draft] + keywords.map(Flag.init)
     }
 
+    /// Those that this user may change (RFC 4314, 5.1.1).
     private func permanentFlags(_ keywords: [String]) -> [Flag] {
-        flags(keywords) + (keywords.count < StoredFlags.keywordLimit ? [.wildcard] : [])
+        let rights = selected?.rights ?? .all
+        let hasRoom = keywords.count < StoredFlags.keywordLimit && rights.contains(.writeFlags)
+        return flags(keywords).filter(rights.allow) + (hasRoom ? [.wildcard] : [])
     }
 
     /// CLOSE removes what is marked without a word about it (RFC 9051, 6.4.1).
     func closeMailbox() async throws -> CommandOutcome {
-        if let selected, !selected.view.readOnly {
+        if let selected, !selected.view.readOnly, selected.rights.contains(.expunge) {
             var request = ExpungeRequest()
-            request.accountID = try accountID()
+            request.accountID = selected.accountID
             request.mailboxID = selected.view.mailboxID
+            if selected.isForeign { request.userID = try accountID() }
             let reply = try await services.store.expunge(request, callContext(changing: true))
-            if reply.outcome != .noSuchMailbox { try Refusal.check(reply.outcome) }
+            // Without the mailbox, or the right (RFC 4314, 4), nothing is removed.
+            if reply.outcome != .noSuchMailbox, reply.outcome != .noPermission { try Refusal.check(reply.outcome) }
             _ = await selected.membership.mailbox.apply(expunged: reply.uids, modseq: reply.modseq)
             if !reply.uids.isEmpty { services.mailboxes.notify(except: selected.membership) }
         }
@@ -164,7 +185,9 @@ extension Session {
 
     @discardableResult
     func synchronise(_ synchronisation: Synchronisation, events: SelectedEvents) async throws -> Bool {
-        guard synchronisation != .none, let membership = selected?.membership else { return true }
+        guard synchronisation != .none, let membership = selected?.membership, selected?.isReviewed == true else {
+            return true
+        }
         tellURLKey(of: membership.mailbox)
         let revision = membership.mailbox.revision.load(ordering: .acquiring)
         let mayExpunge = synchronisation == .full
@@ -213,12 +236,16 @@ extension Session {
             printer.exists(UInt32(clamping: exists))
             if !machine.isRevision2 { printer.recent(0) }
         }
-        if let keywords = changes.keywords, let selected {
-            printer.untagged(.flags(flags(keywords)))
-            if !selected.view.readOnly {
-                printer.untagged(
-                    StatusResponse(.ok, .permanentFlags(permanentFlags(keywords)), "Flags that are kept"))
-            }
+        if changes.keywords != nil { reportFlagNames() }
+    }
+
+    /// Writes which flags there are, and which of them this user may change.
+    func reportFlagNames() {
+        guard let selected else { return }
+        printer.untagged(.flags(flags(selected.keywords)))
+        if !selected.view.readOnly {
+            printer.untagged(
+                StatusResponse(.ok, .permanentFlags(permanentFlags(selected.keywords)), "Flags that are kept"))
         }
     }
 

@@ -8,7 +8,7 @@ extension Session {
         guard let selected, !selected.view.readOnly else { throw Refusal.readOnly }
         if arguments.unchangedSince != nil { beginModificationSequences() }
         let synchronisation = Synchronisation(after: arguments.numbering)
-        let flags = try Self.storable(arguments.flags)
+        let (arguments, flags) = try permitted(arguments)
         guard !positions.isEmpty else { return .ok("STORE completed", synchronising: synchronisation) }
         let before = selected.view.told
         let result = try await change(positions, arguments, flags)
@@ -21,6 +21,18 @@ extension Session {
             .ok(
                 "STORE completed, some messages had changed",
                 SequenceSet(NumberSet(numbers)).map(ResponseCode.modified), synchronising: synchronisation))
+    }
+
+    /// The command with those of its flags that the user may change: it fails only when there is none (RFC 4314, 4).
+    private func permitted(_ arguments: StoreCommand) throws -> (StoreCommand, [String]) {
+        let rights = selected?.rights ?? []
+        var permitted = arguments
+        permitted.flags = arguments.flags.filter { $0 == .recent || rights.allow($0) }
+        let mayChangeSome =
+            arguments.flags.isEmpty
+            ? !rights.isDisjoint(with: [.keepSeen, .writeFlags, .deleteMessages]) : !permitted.flags.isEmpty
+        guard mayChangeSome else { throw Refusal.noPermission }
+        return (permitted, try Self.storable(permitted.flags))
     }
 
     /// What came of a STORE.
@@ -143,8 +155,11 @@ extension Session {
     ) async throws -> StoreFlagsReply {
         guard let selected else { throw Refusal.serverBug }
         var request = StoreFlagsRequest()
-        request.accountID = try accountID()
+        request.accountID = selected.accountID
         request.mailboxID = selected.view.mailboxID
+        request.keepsSeen = !selected.rights.contains(.keepSeen)
+        request.keepsDeleted = !selected.rights.contains(.deleteMessages)
+        request.keepsOthers = !selected.rights.contains(.writeFlags)
         request.uids = uidPairs
         request.operation = operation
         request.flags = flags

@@ -12,6 +12,8 @@ extension Session {
     func resetKeys(_ arguments: ResetKeyCommand) async throws -> CommandOutcome {
         guard arguments.mechanisms.allSatisfy({ $0 == Self.mechanism }) else { throw Self.unknownMechanism(.no) }
         guard arguments.mailbox?.value.isEmpty != true else { throw Refusal.noSuchMailbox }
+        // Keys are those of the owner, who alone gives URLs of a mailbox.
+        if let mailbox = arguments.mailbox, NamespacedName(mailbox).isForeign { throw Refusal.noSuchMailbox }
         var request = ResetURLKeysRequest()
         request.accountID = try accountID()
         request.mailboxName = arguments.mailbox?.value ?? ""
@@ -23,7 +25,8 @@ extension Session {
     /// Tells that the selected mailbox has another key, whoever gave it (RFC 4467, 7).
     func tellURLKey(of mailbox: SharedMailbox) {
         let keys = mailbox.urlKeys.load(ordering: .acquiring)
-        guard machine.isSecured, let selected, selected.urlKeys != keys else { return }
+        // Of somebody else's no key is this user's.
+        guard machine.isSecured, let selected, !selected.isForeign, selected.urlKeys != keys else { return }
         self.selected?.urlKeys = keys
         printer.untagged(StatusResponse(.ok, .urlMechanisms([]), "The mailbox has another key"))
     }
@@ -39,7 +42,7 @@ extension Session {
             authorization.rump = Bytes(request.url.utf8)
             let reply = try await services.store.authorizeURL(authorization, callContext())
             // RFC 4467, 7 wants BAD for a mailbox that is not there.
-            if reply.outcome == .noSuchMailbox { throw Refusal(.bad, nil, "The URL must name a mailbox that is there") }
+            if reply.outcome == .noSuchMailbox { throw Self.notThere }
             try Refusal.check(reply.outcome)
             guard let verifier = IMAPURLVerifier(mechanism: Self.mechanism, octets: reply.token) else {
                 throw Refusal.serverBug
@@ -70,6 +73,7 @@ extension Session {
     }
 
     private static var mechanism: String { "INTERNAL" }
+    private static let notThere = Refusal(.bad, nil, "The URL must name a mailbox of the user's own that is there")
 
     private static func unknownMechanism(_ condition: StatusCondition) -> Refusal {
         Refusal(condition, condition == .no ? .cannot : nil, "INTERNAL is the only mechanism")
@@ -98,6 +102,8 @@ extension Session {
         guard let owner = server.user else { throw bad("the name of its owner before \"@\"") }
         // Whether there is another user of that name is not told.
         guard isUser(owner) else { throw bad("the user as its owner who is logged in") }
+        // Who was given a mailbox does not give it on: it is no mailbox of the owner whom the URL names.
+        guard !NamespacedName(mailbox.name).isForeign else { throw Self.notThere }
         return mailbox.name
     }
 
@@ -117,11 +123,11 @@ extension Session {
         let reply = try await services.store.checkURL(request, callContext())
         guard reply.valid, mailbox.uidValidity ?? reply.uidValidity == reply.uidValidity else { return nil }
         // With the owner's rights, whatever this user's are.
-        let reader = StoredSectionReader(
-            store: services.store, accountID: reply.accountID, transaction: transaction, timeout: limits.peerTimeout)
+        let reader = sectionReader()
+        let key = MailboxKey(accountID: reply.accountID, mailboxID: reply.mailboxID)
         do {
-            guard let stored = try await reader.message(uid, in: reply.mailboxID),
-                let piece = try await reader.piece(message, of: stored, uid: uid, in: reply.mailboxID, url: url)
+            guard let stored = try await reader.message(uid, in: key),
+                let piece = try await reader.piece(message, of: stored, uid: uid, in: key, url: url)
             else { return nil }
             guard case .stored(let section) = piece, section.range.count <= limits.inlineOctets else {
                 return (piece, reader)
@@ -146,7 +152,7 @@ extension Session {
 
     /// What is large goes as it comes from storage.
     private func write(_ section: StoredSection, _ reader: StoredSectionReader) async throws {
-        let mailbox = reader.mailbox(section.mailboxID)
+        let mailbox = reader.mailbox(section.mailbox)
         // Whether it is still there must be known before the answer begins.
         let first = section.range.lowerBound..<section.range.lowerBound + 1
         guard try await mailbox.read(uid: section.uid, first) != nil else {
