@@ -81,6 +81,20 @@ struct KeptOrderTests {
         #expect(try await reads([.all]) == (0, 0))
     }
 
+    @Test("are kept once for criteria that say the same, and count what senders make long")
+    func room() async throws {
+        let store = MemoryStore()
+        let orders = KeptOrders(octets: 100_000)
+        store.deliver("Subject: b\r\nMessage-ID: <\(String(repeating: "x", count: 60_000))@x>\r\n\r\n")
+        store.deliver("Subject: a\r\n\r\n")
+        let search = try await store.search([.all])
+        let long = [SortCriterion](repeating: SortCriterion(.subject), count: 5000)
+        #expect(try await SortRun(search: search, criteria: long, orders: orders).sorted().indices == [1, 0])
+        #expect(orders.sorted(search.columns.mailbox.mailboxID, by: [SortCriterion(.subject)])?.order == [1, 0])
+        _ = try await ThreadRun(search: search, algorithm: .references, orders: orders).threads(.uids)
+        #expect(orders.threaded(search.columns.mailbox.mailboxID) == nil)
+    }
+
     @Test("Rows say what is missing, and only take what comes last")
     func rows() {
         var rows = KeptRows()

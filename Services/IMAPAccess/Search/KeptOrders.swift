@@ -4,14 +4,14 @@ import Synchronization
 /// In which orders and threads messages stand, kept near the sessions: a client asks for the same order again and again,
 /// and a message never changes. What is kept of a mailbox is brought up to date with the messages that are new in it.
 final class KeptOrders: Sendable {
-    private struct Key: Hashable {
+    private struct Order: Hashable {
         var mailboxID: Int64
-        /// Empty for threads.
         var criteria: [SortCriterion]
     }
 
-    private let sorted: Mutex<Generations<Key, SortedMessages>>
-    private let threaded: Mutex<Generations<Key, ThreadedMessages>>
+    private let sorted: Mutex<Generations<Order, SortedMessages>>
+    /// By mailbox.
+    private let threaded: Mutex<Generations<Int64, ThreadedMessages>>
 
     /// Each kind up to about so many octets; 0 for none.
     init(octets: Int) {
@@ -20,19 +20,19 @@ final class KeptOrders: Sendable {
     }
 
     func sorted(_ mailboxID: Int64, by criteria: [SortCriterion]) -> SortedMessages? {
-        sorted.withLock { $0.find(Key(mailboxID: mailboxID, criteria: criteria)) }
+        sorted.withLock { $0.find(Order(mailboxID: mailboxID, criteria: criteria)) }
     }
 
     func keep(_ messages: SortedMessages, _ mailboxID: Int64, by criteria: [SortCriterion]) {
-        sorted.withLock { $0.put(messages, Key(mailboxID: mailboxID, criteria: criteria), cost: messages.octets) }
+        sorted.withLock { $0.put(messages, Order(mailboxID: mailboxID, criteria: criteria), cost: messages.octets) }
     }
 
     func threaded(_ mailboxID: Int64) -> ThreadedMessages? {
-        threaded.withLock { $0.find(Key(mailboxID: mailboxID, criteria: [])) }
+        threaded.withLock { $0.find(mailboxID) }
     }
 
     func keep(_ messages: ThreadedMessages, _ mailboxID: Int64) {
-        threaded.withLock { $0.put(messages, Key(mailboxID: mailboxID, criteria: []), cost: messages.octets) }
+        threaded.withLock { $0.put(messages, mailboxID, cost: messages.octets) }
     }
 }
 

@@ -9,7 +9,7 @@ struct SortKeys: Sendable {
     }
 
     /// A criterion after another of the same key decides nothing.
-    private let criteria: [SortCriterion]
+    let criteria: [SortCriterion]
     private var columns: [Column]
     /// The messages' indices in the mailbox.
     private var indices: [Int] = []

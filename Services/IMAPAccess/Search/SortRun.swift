@@ -14,7 +14,7 @@ struct SortRun: Sendable {
         let keys = SortKeys(criteria)
         hits.indices =
             keys.needEnvelopes && !criteria.contains { $0.key == .relevancy }
-            ? try await orderedAsKept(hits.indices)
+            ? try await orderedAsKept(hits.indices, by: keys.criteria)
             : try await ordered(hits, keys)
         return hits
     }
@@ -34,8 +34,9 @@ struct SortRun: Sendable {
         return keys.sorted()
     }
 
-    /// The order depends on nothing but the messages, so that it can be kept.
-    private func orderedAsKept(_ matches: [Int]) async throws -> [Int] {
+    /// The order depends on nothing but the messages, so that it can be kept. Each key is in `criteria` once: what is kept
+    /// must not be called by a list as long as the client likes.
+    private func orderedAsKept(_ matches: [Int], by criteria: [SortCriterion]) async throws -> [Int] {
         let columns = search.columns
         let mailboxID = columns.mailbox.mailboxID
         let found = matches.map { columns.uids[$0] }
@@ -51,7 +52,7 @@ struct SortRun: Sendable {
             guard isInOrder else {
                 // A message was overlooked before. It is not known again until all is made anew.
                 orders.keep(SortedMessages(criteria), mailboxID, by: criteria)
-                return try await orderedAsKept(matches)
+                return try await orderedAsKept(matches, by: criteria)
             }
             kept.sort()
             if plan.isKept { orders.keep(kept, mailboxID, by: criteria) }

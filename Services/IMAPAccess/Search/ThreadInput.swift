@@ -21,8 +21,13 @@ struct ThreadInput: Sendable {
     private var identifiers: [[UInt8]: Int] = [:]
     private var subjects: [[UInt8]: Int] = [[]: 0]
 
+    /// The octets of all identifiers and subjects, which senders choose.
+    private var keyOctets = 0
+
     /// About how much it occupies.
-    var octets: Int { 72 * messages.count + 8 * references.count + 120 * (identifiers.count + subjects.count) }
+    var octets: Int {
+        72 * messages.count + 8 * references.count + 120 * (identifiers.count + subjects.count) + keyOctets
+    }
 
     var identifierCount: Int { identifiers.count }
     var subjectCount: Int { subjects.count }
@@ -44,15 +49,15 @@ struct ThreadInput: Sendable {
             if let known = identifiers[reference] {
                 self.references.append(known)
             } else if identifiers.count < identifierLimit {
-                self.references.append(Self.number(of: reference, in: &identifiers))
+                self.references.append(number(of: reference, in: \.identifiers))
             }
         }
+        let subject = number(of: subject, in: \.subjects)
+        let identifier = identifier.map { number(of: $0, in: \.identifiers) }
         messages.append(
             Message(
-                sentDate: sentDate, arrival: arrival, subject: Self.number(of: subject, in: &subjects),
-                isReplyOrForward: isReplyOrForward,
-                identifier: identifier.map { Self.number(of: $0, in: &identifiers) },
-                references: start..<self.references.count))
+                sentDate: sentDate, arrival: arrival, subject: subject, isReplyOrForward: isReplyOrForward,
+                identifier: identifier, references: start..<self.references.count))
     }
 
     /// Only these of the messages, which ascend.
@@ -62,10 +67,13 @@ struct ThreadInput: Sendable {
         return part
     }
 
-    private static func number(of key: [UInt8], in numbers: inout [[UInt8]: Int]) -> Int {
-        if let known = numbers[key] { return known }
-        let new = numbers.count
-        numbers[key] = new
+    private mutating func number(
+        of key: [UInt8], in numbers: WritableKeyPath<ThreadInput, [[UInt8]: Int]>
+    ) -> Int {
+        if let known = self[keyPath: numbers][key] { return known }
+        let new = self[keyPath: numbers].count
+        self[keyPath: numbers][key] = new
+        keyOctets += key.count
         return new
     }
 
