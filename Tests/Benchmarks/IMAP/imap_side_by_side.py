@@ -62,8 +62,8 @@ class Bench:
             wire.run("SELECT INBOX")
             wire.run("FETCH 1:* (FLAGS ENVELOPE BODYSTRUCTURE INTERNALDATE RFC822.SIZE)")
 
-    def session(self) -> Wire:
-        return Wire(self.server.imaps, self.server.user("reader"), self.server.password)
+    def session(self, scram: bool = False) -> Wire:
+        return Wire(self.server.imaps, self.server.user("reader"), self.server.password, scram=scram)
 
     def selected(self) -> Wire:
         wire = self.session()
@@ -80,10 +80,11 @@ class Bench:
 
     # What is measured; each returns seconds.
 
-    def login(self) -> float:
+    def login(self, scram: bool) -> float:
+        """With all that comes before: connection and TLS."""
         began = time.perf_counter()
         for _ in range(20):
-            self.session().__exit__()
+            self.session(scram).__exit__()
         return time.perf_counter() - began
 
     def select(self) -> float:
@@ -180,7 +181,8 @@ MEASURES = [
     ("append pipelined", 10, lambda bench: bench.append(pipelined=True)),
     ("append one by one", 5, lambda bench: bench.append(pipelined=False)),
     ("append over ten sessions", 5, lambda bench: bench.append(pipelined=False, sessions=10)),
-    ("LOGIN", 5, Bench.login),
+    ("LOGIN", 5, lambda bench: bench.login(scram=False)),
+    ("AUTHENTICATE SCRAM", 5, lambda bench: bench.login(scram=True)),
     ("SELECT", 5, Bench.select),
     ("FETCH FLAGS of all", 1, lambda bench: bench.timed("FETCH 1:* (FLAGS)")),
     ("FETCH ENVELOPE ... cold", 10, Bench.cold),

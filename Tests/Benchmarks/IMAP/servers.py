@@ -1,5 +1,8 @@
 """The two servers, each with IMAP over TLS at a port of its own."""
 
+import base64
+import hashlib
+import hmac
 import os
 import pathlib
 import shutil
@@ -30,10 +33,11 @@ default_internal_user = dovecot
 default_login_user = dovenull
 first_valid_uid = 1
 auth_username_format = %n
+auth_mechanisms = plain scram-sha-256
 mail_max_userip_connections = 0
 passdb {{
   driver = static
-  args = password=benchmark-password
+  args = password={verifier}
 }}
 userdb {{
   driver = static
@@ -57,8 +61,19 @@ service imap-login {{
 """
 
 
+def verifier(password: str, iterations: int = 10_000) -> str:
+    """A stored verifier of SCRAM-SHA-256 as Dovecot writes it; `doveadm pw` makes none of as many iterations as Martlet's
+    `password.iterations`."""
+    salt = os.urandom(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, iterations)
+    client, server = (hmac.digest(salted, name, "sha256") for name in (b"Client Key", b"Server Key"))
+    parts = (base64.b64encode(part).decode() for part in (salt, hashlib.sha256(client).digest(), server))
+    return f"{{SCRAM-SHA-256}}{iterations}," + ",".join(parts)
+
+
 class Dovecot:
-    """Debian's Dovecot with Maildir and fsync; a process for each session, so that their number needs a limit."""
+    """Debian's Dovecot with Maildir and fsync; a process for each session, so that their number needs a limit.
+    What it knows of the password is as strong as what Martlet knows."""
 
     name = "Dovecot"
     password = "benchmark-password"
@@ -81,7 +96,8 @@ class Dovecot:
         self.imaps = free_port()
         room = f"default_client_limit = {2 * self.sessions}\ndefault_vsz_limit = 1G" if self.sessions > 2000 else ""
         (self.home / "conf").write_text(
-            CONFIGURATION.format(home=self.home, port=self.imaps, sessions=self.sessions, room=room))
+            CONFIGURATION.format(
+                home=self.home, port=self.imaps, sessions=self.sessions, room=room, verifier=verifier(self.password)))
         self.process = subprocess.Popen(["dovecot", "-F", "-c", str(self.home / "conf")])
         wait_for_port(self.imaps)
         return self
