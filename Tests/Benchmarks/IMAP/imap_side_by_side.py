@@ -54,11 +54,8 @@ class Bench:
         self.options = options
         self.series = 0
         server.add_accounts(["reader"])
+        server.fill("reader", (message(number, options.octets) for number in range(options.messages)))
         with self.session() as wire:
-            for begin in range(0, options.messages, 500):
-                wire.append("INBOX", [
-                    message(number, options.octets)
-                    for number in range(begin, min(begin + 500, options.messages))], pipelined=True)
             wire.run("SELECT INBOX")
             wire.run("FETCH 1:* (FLAGS ENVELOPE BODYSTRUCTURE INTERNALDATE RFC822.SIZE)")
 

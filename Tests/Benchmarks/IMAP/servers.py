@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import itertools
 import os
 import pathlib
 import shutil
@@ -10,12 +11,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "SideBySide"))
 
 from martlet_system import MartletSystem
 from postfix_dovecot import free_port, wait_for_port
 from process_times import descendants
+from wire import Wire
 
 CONFIGURATION = """\
 protocols = imap
@@ -113,6 +116,16 @@ class Dovecot:
     def user(self, name: str) -> str:
         return name
 
+    def fill(self, name: str, messages: Iterable[bytes]) -> None:
+        """Puts messages into an INBOX that nobody has opened, as files: one APPEND after the other takes it ever longer."""
+        box = self.home / "mail" / name
+        for folder in ("cur", "new", "tmp"):
+            (box / folder).mkdir(parents=True)
+        for number, message in enumerate(messages):
+            (box / "cur" / f"{1_700_000_000 + number}.M{number}.bench:2,").write_bytes(message)
+        for path in (box, *box.iterdir(), *(box / "cur").iterdir()):
+            shutil.chown(path, "mail", "mail")
+
     def forget(self, name: str) -> None:
         """Takes away what it has remembered of the messages, so that it has to look at them again."""
         for cache in (self.home / "mail" / name).rglob("dovecot.index.cache*"):
@@ -132,6 +145,13 @@ class Martlet(MartletSystem):
 
     def user(self, name: str) -> str:
         return f"{name}@example.test"
+
+    def fill(self, name: str, messages: Iterable[bytes]) -> None:
+        """Puts messages into an INBOX."""
+        messages = iter(messages)
+        with Wire(self.imaps, self.user(name), self.password) as wire:
+            while some := list(itertools.islice(messages, 500)):
+                wire.append("INBOX", some, pipelined=True)
 
     def forget(self, name: str) -> None:
         """What it keeps of a message it makes when the message comes; nothing is remembered afterwards."""
