@@ -37,18 +37,18 @@ struct MessageCacheTests {
         var first = message(1)
         first.envelope = ByteBuffer(string: "(1)")
         cache.keep([first, whole(2)], in: 5, envelopes)
-        #expect(cache.messages([1], in: 5, envelopes) == [first])
-        #expect(cache.messages([1, 2], in: 5, envelopes) == nil)
-        #expect(cache.messages([1], in: 6, envelopes) == nil)
-        #expect(cache.messages([1, 3], in: 5, envelopes) == nil)
-        #expect(cache.messages([1], in: 5, request { $0.rowOnly = true }) == nil)
+        #expect(cache.known([1], in: 5, envelopes) == [first])
+        #expect(cache.known([1, 2], in: 5, envelopes) == nil)
+        #expect(cache.known([1], in: 6, envelopes) == nil)
+        #expect(cache.known([1, 3], in: 5, envelopes) == nil)
+        #expect(cache.known([1], in: 5, request { $0.rowOnly = true }) == nil)
         // What two reads found is known together.
         cache.keep([whole(1)], in: 5, wholes)
         let both = request {
             $0.envelope = true
             $0.wholeOctets = 1000
         }
-        let known = cache.messages([1], in: 5, both)
+        let known = cache.known([1], in: 5, both)
         #expect(known?.first?.envelope == first.envelope && known?.first?.whole == whole(1).whole)
     }
 
@@ -56,15 +56,15 @@ struct MessageCacheTests {
     func headersOfWhole() {
         let cache = MessageCache(octets: 1 << 20)
         cache.keep([whole(7)], in: 5, wholes)
-        #expect(cache.messages([7], in: 5, headers)?.first?.header == ByteBuffer(repeating: 7, count: 7))
+        #expect(cache.known([7], in: 5, headers)?.first?.header == ByteBuffer(repeating: 7, count: 7))
     }
 
     @Test("are not the large ones; that one is too large to come whole is known")
     func large() {
         let cache = MessageCache(octets: 1 << 20)
         cache.keep([whole(1, octets: 100_000)], in: 5, wholes)
-        #expect(cache.messages([1], in: 5, wholes) == nil)
-        let less = cache.messages([1], in: 5, request { $0.wholeOctets = 16 * 1024 })
+        #expect(cache.known([1], in: 5, wholes) == nil)
+        let less = cache.known([1], in: 5, request { $0.wholeOctets = 16 * 1024 })
         #expect(less?.count == 1 && less?.first?.whole == nil)
     }
 
@@ -73,9 +73,9 @@ struct MessageCacheTests {
         let cache = MessageCache(octets: 100_000)
         for uid: UInt32 in 1...1000 {
             cache.keep([whole(uid, octets: 1000)], in: 5, wholes)
-            #expect(cache.messages([1], in: 5, wholes) != nil, "\(uid)")
+            #expect(cache.known([1], in: 5, wholes) != nil, "\(uid)")
         }
-        let kept = (1...1000).filter { cache.messages([$0], in: 5, wholes) != nil }
+        let kept = (1...1000).filter { cache.known([$0], in: 5, wholes) != nil }
         #expect(kept.contains(1) && kept.contains(1000) && kept.count < 100_000 / 1000)
         let none = MessageCache(octets: 0)
         none.keep([whole(1)], in: 5, wholes)
@@ -104,5 +104,11 @@ struct MessageCacheTests {
             await client.close()
             await other.close()
         }
+    }
+}
+
+extension MessageCache {
+    fileprivate func known(_ uids: [UInt32], in mailboxID: Int64, _ request: FetchRequest) -> [FetchedMessage]? {
+        messages(uids, in: mailboxID, request)?.map { $0.message(for: request) }
     }
 }

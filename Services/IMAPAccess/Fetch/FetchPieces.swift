@@ -90,16 +90,34 @@ extension ByteBuffer {
         getSlice(at: readerIndex + range.lowerBound - span.lowerBound, length: range.count) ?? ByteBuffer()
     }
 
+    /// Where the chosen fields lie in the header that this buffer holds.
+    func ranges(of fields: HeaderFieldChoice) -> [Range<Int>] {
+        withUnsafeReadableBytes { header in
+            header.withMemoryRebound(to: UInt8.self) { fields.ranges(in: $0) }
+        }
+    }
+
     /// The chosen fields of the header that this buffer holds.
     func chosen(_ fields: HeaderFieldChoice) -> ByteBuffer {
-        withUnsafeReadableBytes { header in
-            header.withMemoryRebound(to: UInt8.self) { header in
-                let ranges = fields.ranges(in: header)
-                var chosen = ByteBuffer()
-                chosen.reserveCapacity(ranges.reduce(0) { $0 + $1.count })
-                for range in ranges { chosen.writeBytes(UnsafeBufferPointer(rebasing: header[range])) }
-                return chosen
-            }
+        var chosen = ByteBuffer()
+        for range in ranges(of: fields) { chosen.writeImmutableBuffer(slice(range, from: 0..<readableBytes)) }
+        return chosen
+    }
+}
+
+extension [Range<Int>] {
+    /// The octets that the client asked for, of those in these ranges one after the other.
+    func clamped(to partial: PartialRange?) -> [Range<Int>] {
+        guard let partial else { return self }
+        let wanted = partial.clamped(to: UInt64(reduce(0) { $0 + $1.count }))
+        var position: UInt64 = 0
+        return compactMap { range in
+            let here = position..<position + UInt64(range.count)
+            position = here.upperBound
+            let overlap = here.clamped(to: wanted)
+            guard !overlap.isEmpty else { return nil }
+            let start = range.lowerBound + Int(overlap.lowerBound - here.lowerBound)
+            return start..<start + overlap.count
         }
     }
 }

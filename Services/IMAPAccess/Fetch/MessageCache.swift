@@ -2,6 +2,30 @@ import Contracts
 import NIOCore
 import Synchronization
 
+/// A message as it was read. By reference: a table of these is made anew when it grows, and who looks at many does not
+/// take hold of each of their buffers.
+final class KeptMessage: Sendable {
+    private let message: FetchedMessage
+
+    fileprivate init(_ message: FetchedMessage) { self.message = message }
+
+    /// The message with what was asked for.
+    func message(for request: FetchRequest) -> FetchedMessage {
+        guard request.header, message.header == nil else { return message }
+        var message = message
+        message.header = message.headerOfWhole
+        return message
+    }
+
+    fileprivate func merged(into newer: FetchedMessage) -> FetchedMessage { newer.merged(with: message) }
+
+    fileprivate func knows(_ kinds: [FetchColumnKind], _ request: FetchRequest) -> Bool {
+        kinds.allSatisfy { message.knows($0, request) }
+    }
+
+    fileprivate var cost: Int { message.entries.reduce(MessageCache.entryCost) { $0 + $1.readableBytes } }
+}
+
 /// What was read of messages a while ago, near the sessions that read: a message in a mailbox never changes.
 final class MessageCache: Sendable {
     private struct Key: Hashable {
@@ -9,19 +33,10 @@ final class MessageCache: Sendable {
         var uid: UInt32
     }
 
-    /// By reference: a table of these is made anew when it grows.
-    private final class Entry: Sendable {
-        let message: FetchedMessage
-
-        init(_ message: FetchedMessage) { self.message = message }
-
-        var cost: Int { message.entries.reduce(MessageCache.entryCost) { $0 + $1.readableBytes } }
-    }
-
-    private let entries: Mutex<Generations<Key, Entry>>
+    private let entries: Mutex<Generations<Key, KeptMessage>>
     private let isOff: Bool
     /// Octets of a message beside its contents.
-    private static let entryCost = 384
+    fileprivate static let entryCost = 384
     /// A message that is larger is not kept whole.
     private static let wholeOctets = 64 * 1024
 
@@ -32,17 +47,17 @@ final class MessageCache: Sendable {
     }
 
     /// All of these messages with what is asked for of them; nil unless all that is known.
-    func messages(_ uids: some Collection<UInt32>, in mailboxID: Int64, _ request: FetchRequest) -> [FetchedMessage]? {
+    func messages(_ uids: some Collection<UInt32>, in mailboxID: Int64, _ request: FetchRequest) -> [KeptMessage]? {
         let kinds = request.kinds
         guard !isOff, !request.rowOnly else { return nil }
         return entries.withLock { entries in
-            var messages: [FetchedMessage] = []
+            var messages: [KeptMessage] = []
             messages.reserveCapacity(uids.count)
             for uid in uids {
-                guard let entry = entries.find(Key(mailboxID: mailboxID, uid: uid)) else { return nil }
-                var message = entry.message
-                guard kinds.allSatisfy({ message.knows($0, request) }) else { return nil }
-                messages.append(message)
+                guard let kept = entries.find(Key(mailboxID: mailboxID, uid: uid)), kept.knows(kinds, request) else {
+                    return nil
+                }
+                messages.append(kept)
             }
             return messages
         }
@@ -55,8 +70,8 @@ final class MessageCache: Sendable {
         entries.withLock { entries in
             for copy in copies {
                 let key = Key(mailboxID: mailboxID, uid: copy.uid)
-                let entry = Entry(entries.find(key).map { copy.merged(with: $0.message) } ?? copy)
-                entries.put(entry, key, cost: entry.cost)
+                let kept = KeptMessage(entries.find(key)?.merged(into: copy) ?? copy)
+                entries.put(kept, key, cost: kept.cost)
             }
         }
     }
@@ -69,16 +84,20 @@ extension FetchedMessage {
     fileprivate var entries: [ByteBuffer] { Self.kinds.compactMap { self[$0] } }
 
     /// Whether this is known of the message as it was asked for; the header is also in the whole message.
-    fileprivate mutating func knows(_ kind: FetchColumnKind, _ request: FetchRequest) -> Bool {
-        if self[kind] != nil { return true }
+    fileprivate func knows(_ kind: FetchColumnKind, _ request: FetchRequest) -> Bool {
         switch kind {
-        case .whole: return octets > request.wholeOctets
-        case .header:
-            guard let whole else { return false }
-            header = whole.getSlice(at: whole.readerIndex, length: Int(prefixOctets + headerOctets))
-            return header != nil
-        case .envelope, .bodyStructure, .body, .mimeIndex, .unspecified, .UNRECOGNIZED: return false
+        case .whole: whole != nil || octets > request.wholeOctets
+        case .header: header != nil || headerOfWhole != nil
+        case .envelope: envelope != nil
+        case .bodyStructure: bodyStructure != nil
+        case .body: body != nil
+        case .mimeIndex: mimeIndex != nil
+        case .unspecified, .UNRECOGNIZED: false
         }
+    }
+
+    fileprivate var headerOfWhole: ByteBuffer? {
+        whole?.getSlice(at: whole?.readerIndex ?? 0, length: Int(prefixOctets + headerOctets))
     }
 
     /// A copy in one buffer of its own, without what is too large.

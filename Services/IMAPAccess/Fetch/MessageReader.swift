@@ -75,7 +75,7 @@ struct MessageReader: Sendable {
                 try await ask(missing, request, patience, inPassing, take)
                 missing.removeAll()
             }
-            for message in known ?? [] { try await take(message) }
+            for kept in known ?? [] { try await take(kept.message(for: request)) }
         }
         if !missing.isEmpty { try await ask(missing, request, patience, inPassing, take) }
     }

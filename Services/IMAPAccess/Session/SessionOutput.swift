@@ -33,6 +33,8 @@ extension Session {
         guard printer.buffer.readableBytes >= 32 * 1024 || !channel.isWritable else { return }
         flush()
         try await writable()
+        // More will come: a buffer that grows step by step is copied at each.
+        printer.reserve(40 * 1024)
     }
 
     /// Octets that go out as they are, after what was printed.

@@ -1,14 +1,42 @@
 import NIOCore
 
-/// What octets of a message a FETCH response names.
-public enum FetchOctetsLabel: Hashable, Sendable {
+/// What octets of a message a FETCH response names, as it is printed: once for all messages.
+public struct FetchOctetsLabel: Hashable, Sendable {
+    fileprivate let printed: ByteBuffer
+    /// Whether the octets hold NUL (RFC 3516, 4.2; RFC 9051, 7.5.2).
+    fileprivate let isLiteral8: Bool
+
+    private init(isLiteral8: Bool = false, _ print: (inout ResponsePrinter) -> Void) {
+        var printer = ResponsePrinter()
+        print(&printer)
+        printed = printer.take()
+        self.isLiteral8 = isLiteral8
+    }
+
+    /// `RFC822`
+    public static let rfc822 = FetchOctetsLabel { $0.text("RFC822") }
+    /// `RFC822.HEADER`
+    public static let rfc822Header = FetchOctetsLabel { $0.text("RFC822.HEADER") }
+    /// `RFC822.TEXT`
+    public static let rfc822Text = FetchOctetsLabel { $0.text("RFC822.TEXT") }
+
     /// `BODY[1.TEXT]`, with the first octet's number where the client asked for a part of it.
-    case section(BodySection, origin: UInt64?)
-    case rfc822
-    case rfc822Header
-    case rfc822Text
-    /// `BINARY[1]`; `isLiteral8` when the octets hold NUL (RFC 3516, 4.2; RFC 9051, 7.5.2).
-    case binary(part: [UInt32], origin: UInt64?, isLiteral8: Bool)
+    public static func section(_ section: BodySection, origin: UInt64?) -> FetchOctetsLabel {
+        FetchOctetsLabel {
+            $0.text("BODY")
+            $0.section(section)
+            $0.origin(origin)
+        }
+    }
+
+    /// `BINARY[1]`; `isLiteral8` when the octets hold NUL.
+    public static func binary(part: [UInt32], origin: UInt64?, isLiteral8: Bool) -> FetchOctetsLabel {
+        FetchOctetsLabel(isLiteral8: isLiteral8) {
+            $0.text("BINARY")
+            $0.binarySection(part)
+            $0.origin(origin)
+        }
+    }
 
     /// The label of the answer to a fetch attribute; nil for one that is not answered with a message's octets.
     public init?(_ attribute: FetchAttribute, isLiteral8: Bool = false) {
@@ -165,26 +193,17 @@ extension ResponsePrinter {
     /// The head of octets that the caller writes or streams next: exactly `count` of them.
     public mutating func beginFetchOctets(_ label: FetchOctetsLabel, count: UInt64) {
         self.label(label)
-        if case .binary(_, _, isLiteral8: true) = label { text(" ~{") } else { text(" {") }
+        if label.isLiteral8 { text(" ~{") } else { text(" {") }
         number(count)
         text("}\r\n")
     }
 
     private mutating func label(_ label: FetchOctetsLabel) {
-        let origin: UInt64?
-        switch label {
-        case .rfc822: return item("RFC822")
-        case .rfc822Header: return item("RFC822.HEADER")
-        case .rfc822Text: return item("RFC822.TEXT")
-        case .section(let section, let first):
-            item("BODY")
-            self.section(section)
-            origin = first
-        case .binary(let part, let first, _):
-            item("BINARY")
-            binarySection(part)
-            origin = first
-        }
+        item("")
+        raw(label.printed)
+    }
+
+    fileprivate mutating func origin(_ origin: UInt64?) {
         guard let origin else { return }
         octet(UInt8(ascii: "<"))
         number(origin)

@@ -24,6 +24,9 @@ public struct ResponsePrinter: Sendable {
         return written
     }
 
+    /// Makes room for so many octets.
+    public mutating func reserve(_ octets: Int) { buffer.reserveCapacity(octets) }
+
     /// Octets that have been written and not been taken.
     public var octetCount: Int { buffer.readableBytes }
 

@@ -128,45 +128,30 @@ extension SyntaxWriter {
 
     /// `date-text`
     mutating func date(_ date: CalendarDate) {
-        buffer.writeDecimal(UInt64(date.day))
-        monthAndYear(date)
-    }
-
-    private mutating func monthAndYear(_ date: CalendarDate) {
-        octet(UInt8(ascii: "-"))
-        text(CalendarDate.monthNames[date.month - 1])
-        octet(UInt8(ascii: "-"))
-        twoDigits(date.year / 100)
-        twoDigits(date.year % 100)
-    }
-
-    private mutating func twoDigits(_ value: Int) {
-        octet(0x30 &+ UInt8(truncatingIfNeeded: value / 10 % 10))
-        octet(0x30 &+ UInt8(truncatingIfNeeded: value % 10))
+        number(UInt(date.day))
+        buffer.writeFixed(9) { octets in octets.monthAndYear(date, at: 0) }
     }
 
     /// `date-time`
     mutating func dateTime(_ value: DateTime) {
-        octet(UInt8(ascii: "\""))
-        if value.date.day < 10 {
-            space()
-            buffer.writeDecimal(UInt64(value.date.day))
-        } else {
-            twoDigits(value.date.day)
+        buffer.writeFixed(28) { octets in
+            octets[0] = UInt8(ascii: "\"")
+            octets.twoDigits(value.date.day, at: 1)
+            if value.date.day < 10 { octets[1] = UInt8(ascii: " ") }
+            octets.monthAndYear(value.date, at: 3)
+            octets[12] = UInt8(ascii: " ")
+            octets.twoDigits(value.hour, at: 13)
+            octets[15] = UInt8(ascii: ":")
+            octets.twoDigits(value.minute, at: 16)
+            octets[18] = UInt8(ascii: ":")
+            octets.twoDigits(value.second, at: 19)
+            octets[21] = UInt8(ascii: " ")
+            octets[22] = value.zoneMinutes < 0 ? UInt8(ascii: "-") : UInt8(ascii: "+")
+            let zone = abs(value.zoneMinutes)
+            octets.twoDigits(zone / 60, at: 23)
+            octets.twoDigits(zone % 60, at: 25)
+            octets[27] = UInt8(ascii: "\"")
         }
-        monthAndYear(value.date)
-        space()
-        twoDigits(value.hour)
-        octet(UInt8(ascii: ":"))
-        twoDigits(value.minute)
-        octet(UInt8(ascii: ":"))
-        twoDigits(value.second)
-        space()
-        octet(value.zoneMinutes < 0 ? UInt8(ascii: "-") : UInt8(ascii: "+"))
-        let zone = abs(value.zoneMinutes)
-        twoDigits(zone / 60)
-        twoDigits(zone % 60)
-        octet(UInt8(ascii: "\""))
     }
 
     /// `section-part`
@@ -247,7 +232,33 @@ extension SyntaxWriter {
     }
 }
 
+extension UnsafeMutableRawBufferPointer {
+    fileprivate func twoDigits(_ value: Int, at offset: Int) {
+        self[offset] = 0x30 &+ UInt8(truncatingIfNeeded: value / 10 % 10)
+        self[offset + 1] = 0x30 &+ UInt8(truncatingIfNeeded: value % 10)
+    }
+
+    /// `-Jul-1996`: nine octets.
+    fileprivate func monthAndYear(_ date: CalendarDate, at offset: Int) {
+        self[offset] = UInt8(ascii: "-")
+        for (place, octet) in CalendarDate.monthNames[date.month - 1].utf8.enumerated() {
+            self[offset + 1 + place] = octet
+        }
+        self[offset + 4] = UInt8(ascii: "-")
+        twoDigits(date.year / 100, at: offset + 5)
+        twoDigits(date.year % 100, at: offset + 7)
+    }
+}
+
 extension ByteBuffer {
+    /// Writes so many octets at once: one after the other would cost a check of access each.
+    fileprivate mutating func writeFixed(_ count: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Void) {
+        writeWithUnsafeMutableBytes(minimumWritableBytes: count) { octets in
+            fill(octets)
+            return count
+        }
+    }
+
     /// Writes a number in decimal digits without a String in between.
     mutating func writeDecimal(_ value: UInt64) {
         guard value > 9 else {

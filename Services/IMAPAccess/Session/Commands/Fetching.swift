@@ -113,8 +113,9 @@ extension Session {
     // MARK: From the view
 
     private func fetchFromView(_ plan: FetchPlan, _ positions: [Range<Int>]) async throws {
+        guard let told = selected?.view.told else { return }
         for position in positions.joined() {
-            guard let row = selected?.view.told[position] else { return }
+            let row = told[position]
             beginFetch(at: position, uid: row.uid)
             for item in plan.items { printFromView(item.attribute, row) }
             printer.endFetch()
@@ -139,9 +140,10 @@ extension Session {
     }
 
     private func printFlags(_ row: MessageRow) {
+        let keywordBits = StoredFlags.keywordBits(row.flags)
         printer.fetchFlags(
-            StoredFlags.system(row.flags), keywordBits: StoredFlags.keywordBits(row.flags),
-            keywords: selected?.keywords ?? [])
+            StoredFlags.system(row.flags), keywordBits: keywordBits,
+            keywords: keywordBits == 0 ? [] : selected?.keywords ?? [])
     }
 
     // MARK: From storage

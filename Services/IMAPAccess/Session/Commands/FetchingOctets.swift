@@ -55,9 +55,7 @@ extension Session {
                 printer.beginFetchOctets(label, count: UInt64(slice.readableBytes))
                 try await write(slice)
             case .fields(let range, let fields):
-                guard let label = item.source?.label else { continue }
-                let chosen = octets.slice(range, from: job.pieces.span).chosen(fields)
-                printer.fetchOctets(label, chosen.clamped(to: item.source?.partial))
+                writeFields(fields, of: octets.slice(range, from: job.pieces.span), item)
             case .decoded(let range, var decoder):
                 var decoded: [UInt8] = []
                 decoder.decode(octets.slice(range, from: job.pieces.span).readableBytesView, into: &decoded)
@@ -70,6 +68,13 @@ extension Session {
             }
         }
         endFetch(job.target, job.plan)
+    }
+
+    private func writeFields(_ fields: HeaderFieldChoice, of header: ByteBuffer, _ item: FetchPlan.Item) {
+        guard let label = item.source?.label else { return }
+        let chosen = header.ranges(of: fields).clamped(to: item.source?.partial)
+        printer.beginFetchOctets(label, count: UInt64(chosen.reduce(0) { $0 + $1.count }))
+        for range in chosen { printer.raw(header.slice(range, from: 0..<header.readableBytes)) }
     }
 
     private func writeMissing(_ item: FetchPlan.Item) {
@@ -115,9 +120,8 @@ extension Session {
             guard try await reader.stream(uid: uid, range, promised: true, { try await write($0) }) else { throw gone }
         case .fields(let range, let fields):
             // Fields are chosen in memory: a header is never larger than its limit.
-            guard let label = item.source?.label else { return }
             guard let header = try await reader.read(uid: uid, range) else { throw gone }
-            printer.fetchOctets(label, header.chosen(fields).clamped(to: item.source?.partial))
+            writeFields(fields, of: header, item)
         case .decoded(let range, let decoder):
             var total: UInt64 = 0
             var binary = false
