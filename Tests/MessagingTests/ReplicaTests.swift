@@ -194,6 +194,35 @@ struct ReplicaTests {
         }
     }
 
+    @Test func aDrainingReplicaIsNotHeldUpByAStreamThatNobodyReads() async throws {
+        let replicas = try Replicas()
+        let chunk = ByteBuffer(repeating: 0x61, count: 64 * 1024)
+        let draining = try replicas.start(
+            0,
+            EchoContract(onStream: { call in
+                for _ in 0..<1_000 { try await call.send(chunk) }
+                return .end
+            }))
+        let client = replicas.client([0])
+        let (unread, read) = (try await client.stream(), try await client.stream())
+        _ = try await unread.next()
+        let reader = Task {
+            var count = 0
+            while try await read.next() != nil {
+                count += 1
+                // It takes longer in all than the other is waited for.
+                if count % 25 == 0 { try await Task.sleep(for: .milliseconds(100)) }
+            }
+            return count
+        }
+        let began = ContinuousClock.now
+        await draining.drain(within: .seconds(25))
+        #expect(began.duration(to: .now) < .seconds(15))
+        #expect(try await reader.value == 1_000)
+        #expect(await code { while try await unread.next() != nil {} } == .draining)
+        await replicas.stop()
+    }
+
     @Test func drainingEndsAtItsLimitAndCancelsWhatRemains() async throws {
         let never = Gate()
         let begun = Gate()

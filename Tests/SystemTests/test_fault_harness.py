@@ -20,4 +20,4 @@ def test_nothing_is_missing_doubled_or_altered_whatever_crashes():
     print(done.stderr)
     assert done.returncode == 0, done.stderr[-20_000:]
     page = json.loads(done.stdout)
-    assert page["messages"] > 0 and page["faults"] > 0
+    assert page["messages"] > 0 and page["faults"] > 0 and page["filings"]["commands"] > 0

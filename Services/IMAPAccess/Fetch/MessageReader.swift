@@ -4,6 +4,9 @@ import Messaging
 import NIOCore
 
 /// Reads octets of one mailbox's messages from storage.
+///
+/// What has begun to give something is gone on with when storage goes away and comes back, be it killed or restarted: see
+/// `Perseverance`. Nothing is given twice.
 struct MessageReader: Sendable {
     let store: any MailStore
     let cache: MessageCache
@@ -11,6 +14,8 @@ struct MessageReader: Sendable {
     let mailboxID: Int64
     let transaction: TransactionID
     let timeout: Duration
+    /// Whether its command has given something already.
+    var hasBegun = false
 
     /// A range in one buffer; nil when the message is gone. For ranges that are known to be small.
     func read(uid: UInt32, _ range: Range<Int>) async throws -> ByteBuffer? {
@@ -35,7 +40,7 @@ struct MessageReader: Sendable {
         _ take: (ByteBuffer) async throws -> Void
     ) async throws -> Bool {
         var next = range.lowerBound
-        var lastProgress = ContinuousClock.now
+        var perseverance = Perseverance(hasBegun: promised, limit: timeout)
         while next < range.upperBound {
             let before = next
             do {
@@ -43,15 +48,9 @@ struct MessageReader: Sendable {
                     if next == range.lowerBound { return false }
                     throw MessagingError(.failed, "the message vanished while it was read")
                 }
-            } catch let error as MessagingError where error.isTemporary && error.code != .cancelled {
-                if next > before { lastProgress = .now }
-                if promised, lastProgress.duration(to: .now) < timeout {
-                    try await Task.sleep(for: .milliseconds(100))
-                    continue
-                }
-                throw error
+            } catch let error as MessagingError where promised {
+                try await perseverance.pause(after: error, progressed: next > before)
             }
-            lastProgress = .now
         }
         return true
     }
@@ -66,18 +65,47 @@ struct MessageReader: Sendable {
         request.accountID = accountID
         request.mailboxID = mailboxID
         choose(&request)
+        var perseverance = Perseverance(hasBegun: hasBegun, limit: timeout)
         var missing: [UInt32] = []
         for start in stride(from: 0, to: uids.count, by: Self.batchCount) {
             let batch = uids[start..<min(start + Self.batchCount, uids.count)]
             let known = cache.messages(batch, in: mailboxID, request)
             if known == nil { missing += batch }
             if !missing.isEmpty, known != nil || missing.count >= Self.requestCount {
-                try await ask(missing, request, patience, inPassing, take)
+                try await ask(missing, request, patience, inPassing, &perseverance, take)
                 missing.removeAll()
             }
-            for kept in known ?? [] { try await take(kept.message(for: request)) }
+            for kept in known ?? [] {
+                try await persevering(&perseverance) { try await take(kept.message(for: request)) }
+                perseverance.hasBegun = true
+            }
         }
-        if !missing.isEmpty { try await ask(missing, request, patience, inPassing, take) }
+        if !missing.isEmpty { try await ask(missing, request, patience, inPassing, &perseverance, take) }
+    }
+
+    /// Does what asks storage, again and again while that is away, if the reader has begun.
+    func persevering(
+        isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Void
+    ) async throws {
+        var perseverance = Perseverance(hasBegun: hasBegun, limit: timeout)
+        try await persevering(&perseverance, body)
+    }
+
+    private func persevering(
+        _ perseverance: inout Perseverance, isolation: isolated (any Actor)? = #isolation,
+        _ body: () async throws -> Void
+    ) async throws {
+        var hasFailed = false
+        while true {
+            do {
+                return try await body()
+            } catch let error as MessagingError {
+                // Not at its beginning: the clock is not looked at for each message.
+                if !hasFailed { perseverance.progressed() }
+                hasFailed = true
+                try await perseverance.pause(after: error)
+            }
+        }
     }
 
     /// Messages that are looked up together.
@@ -87,16 +115,34 @@ struct MessageReader: Sendable {
 
     private func ask(
         _ uids: [UInt32], _ request: FetchRequest, _ patience: Duration?, _ inPassing: Bool,
-        isolation: isolated (any Actor)? = #isolation, _ take: (FetchedMessage) async throws -> Void
+        _ perseverance: inout Perseverance, isolation: isolated (any Actor)? = #isolation,
+        _ take: (FetchedMessage) async throws -> Void
     ) async throws {
         var request = request
-        request.uids = NumberSet(uids).pairs
-        let context = CallContext(transaction: transaction, timeout: patience ?? timeout)
-        for try await (page, payload) in try await store.fetch(request, context) {
-            try Task.checkCancellation()
-            let messages = try page.messages(payload)
-            if !inPassing { cache.keep(messages, in: mailboxID, request) }
-            for message in messages { try await take(message) }
+        // What was taken last; what is behind it is asked for again.
+        var last: UInt32 = 0
+        perseverance.progressed()
+        while true {
+            let before = last
+            request.uids = NumberSet(last == 0 ? uids : uids.filter { $0 > last }).pairs
+            if request.uids.isEmpty { return }
+            let context = CallContext(transaction: transaction, timeout: patience ?? timeout)
+            do {
+                for try await (page, payload) in try await store.fetch(request, context) {
+                    try Task.checkCancellation()
+                    let messages = try page.messages(payload)
+                    if !inPassing { cache.keep(messages, in: mailboxID, request) }
+                    for message in messages {
+                        try await take(message)
+                        last = message.uid
+                    }
+                }
+                perseverance.hasBegun = perseverance.hasBegun || last > 0
+                return
+            } catch let error as MessagingError {
+                // The stream is let go of before the pause: a replica that leaves waits for its end.
+                try await perseverance.pause(after: error, progressed: last > before)
+            }
         }
     }
 
@@ -124,5 +170,38 @@ struct MessageReader: Sendable {
         }
         guard next == end else { throw MessagingError(.failed, "storage gave too few octets of a message") }
         return true
+    }
+}
+
+/// How long something that has begun waits for storage to come back. What gave nothing yet fails at once: its command is
+/// refused, and comes again.
+private struct Perseverance {
+    var hasBegun: Bool
+    /// Without progress.
+    let limit: Duration
+    private var lastProgress = ContinuousClock.now
+
+    /// Between two tries.
+    private static var pause: Duration { .milliseconds(100) }
+
+    init(hasBegun: Bool, limit: Duration) {
+        self.hasBegun = hasBegun
+        self.limit = limit
+    }
+
+    mutating func progressed() { lastProgress = .now }
+
+    /// Returns when it may be tried again; throws the failure when it may not.
+    mutating func pause(
+        after failure: MessagingError, progressed: Bool = false, isolation: isolated (any Actor)? = #isolation
+    ) async throws {
+        if progressed {
+            hasBegun = true
+            lastProgress = .now
+        }
+        guard failure.isTemporary, failure.code != .cancelled, hasBegun,
+            lastProgress.duration(to: .now) < limit
+        else { throw failure }
+        try await Task.sleep(for: Self.pause)
     }
 }

@@ -40,6 +40,8 @@ actor Session {
     var end: ConnectionEndObserver
     /// FETCH responses are being written, in pieces.
     var isAnsweringFetch = false
+    /// One of them at least is written.
+    var fetchHasBegun = false
     /// By uid, of the messages that are being answered for; those that are missing are NIL.
     var previews: [UInt32: String] = [:]
     /// What the session ends with once the command in hand is answered.

@@ -83,6 +83,8 @@ final class ClientCall: @unchecked Sendable {
     var inflow: Inflow<PeerReply>?
     var isSent = false
     var isCancelled = false
+    /// Elements of its stream that its reader had got when that was last looked at.
+    var takenBefore: Int?
     /// Nothing more can happen to it.
     var isOver = false
     /// How long to wait for a replica when there is none.

@@ -23,9 +23,12 @@ final class PeerCore: @unchecked Sendable {
     private var timers: [ThreadTimer] = []
     private lazy var deadlines = timer { $0.passDeadlines() }
     private lazy var discovery = timer { $0.discover() }
+    private lazy var leaving = timer { $0.letGoOfIdleStreams() }
     let readyGauge = ManagedAtomic<Int>(0)
 
     private static let discoveryInterval = Duration.seconds(1)
+    /// A replica that leaves is not held up longer by a stream whose reader takes nothing.
+    private static let idleStream = Duration.seconds(2)
 
     init(
         _ context: MessagingContext, service: String, source: ReplicaSource, serverKey: CurvePublicKey?,
@@ -105,6 +108,7 @@ final class PeerCore: @unchecked Sendable {
         } else if absentSince == nil {
             absentSince = thread.now
         }
+        if new == .draining { leaving.arm(at: thread.now.advanced(by: Self.idleStream)) }
         guard new == .ready || new == .refused else { return }
         let calls = waiting
         waiting = []
@@ -118,6 +122,21 @@ final class PeerCore: @unchecked Sendable {
         for call in calls {
             let error = MessagingError(.unavailable, "\(service) went away during the call")
             end(call, CallFailure(error, call.isSent ? .unknown : .elsewhere))
+        }
+    }
+
+    /// A replica that leaves waits for its streams to end, and nobody can call it meanwhile. Those whose readers have taken
+    /// nothing for a while, as when a client has stopped to read, end as temporary failures.
+    private func letGoOfIdleStreams() {
+        for replica in replicas where replica.state == .draining {
+            for call in replica.calls.values where call.inflow != nil {
+                let taken = call.inflow?.takenByBusyReader
+                if taken != nil, taken == call.takenBefore {
+                    abandon(call, MessagingError(.draining, "\(service) leaves, and the stream was not read"))
+                }
+                call.takenBefore = taken
+            }
+            if !replica.calls.isEmpty { leaving.arm(at: thread.now.advanced(by: Self.idleStream)) }
         }
     }
 

@@ -12,6 +12,8 @@ final class Inflow<Element: Sendable>: Sendable {
         /// What the writer may still send.
         var outstanding: Int
         var consumed = 0
+        /// Elements that the reader has got.
+        var taken = 0
         var hasBegun = false
     }
 
@@ -76,6 +78,7 @@ final class Inflow<Element: Sendable>: Sendable {
 
     /// What is to be granted now that so much was consumed.
     private func consume(_ cost: Int, _ state: inout State) -> Int {
+        state.taken &+= 1
         state.consumed += cost
         guard state.end == nil, Credit.isDue(consumed: state.consumed, window: window) else { return 0 }
         defer { state.consumed = 0 }
@@ -107,6 +110,11 @@ final class Inflow<Element: Sendable>: Sendable {
 
     /// Whether a reader waits for something that has not come.
     var isAwaited: Bool { state.withLock { $0.waiter != nil } }
+
+    /// How many elements the reader has got; nil when it waits for one, or none has arrived yet.
+    var takenByBusyReader: Int? {
+        state.withLock { $0.hasBegun && $0.waiter == nil ? $0.taken : nil }
+    }
 
     /// Whether anything has arrived.
     var hasBegun: Bool { state.withLock { $0.hasBegun } }

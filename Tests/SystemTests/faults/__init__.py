@@ -8,12 +8,14 @@
     board       which message is to be sent next, and when it is to be repeated
     senders     sessions that deliver, by every door and in every style
     readers     sessions that append
+    filings     messages that are put, replaced, moved and copied over IMAP, and what must be there afterwards
+    filers      sessions that do so, command by command
     cutter      a proxy that cuts connections by reset, by silence, or by losing a reply
     schedule    which fault strikes when: a function of the seed
     strikes     the kinds of faults
     martlet     the system under test, with its processes and its ledger
     peer        Postfix + Dovecot, for comparison
-    audit       every journal entry against every mailbox
+    audit       every journal entry and every filing against every mailbox
     report      figures
     harness     all of it in order
 """

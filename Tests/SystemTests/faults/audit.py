@@ -1,4 +1,4 @@
-"""Every journal entry against every mailbox: missing, doubled, altered."""
+"""Every journal entry and every filing against every mailbox: missing, doubled, altered."""
 
 import collections
 import concurrent.futures
@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 
 from . import readers
+from .filings import FIRST_NUMBER, MAILBOXES, NUMBERS_OF_ONE, Filing, FilingMaker, State
 from .imap import IMAPSession
 from .journal import Entry, Journal
 from .messages import number_of
@@ -37,6 +38,23 @@ class Outcome:
     # Honest seconds whose two copies were certain.
     certain_seconds: int = 0
     wrong: list[Wrong] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass
+class WrongFiling:
+    """One filing that is not as it must be."""
+
+    what: str
+    filing: Filing | None
+    text: str
+
+
+@dataclasses.dataclass
+class FilingOutcome:
+    """What the comparison of filings found."""
+
+    stored: int = 0
+    wrong: list[WrongFiling] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(slots=True)
@@ -86,6 +104,59 @@ def _judge(entry: Entry, name: str, copies: list[Copy], outcome: Outcome) -> Non
     if altered:
         outcome.altered += len(altered)
         outcome.wrong.append(Wrong("altered", entry, name, "uids " + " ".join(str(copy.uid) for copy in altered)))
+
+
+def compare_filings(
+        filings: list[Filing], maker: FilingMaker, door: Door, passwords: dict[str, str]) -> FilingOutcome:
+    """Reads every mailbox of the filers' accounts and holds it against the filings."""
+    outcome = FilingOutcome()
+    found: dict[int, list[tuple[str, int, Copy]]] = collections.defaultdict(list)
+    mailboxes = [(address, mailbox) for address in passwords for mailbox in MAILBOXES]
+    for address, mailbox in mailboxes:
+        _, copies, strange = _read((address, mailbox), maker.maker.seed, door, passwords[address], ())
+        outcome.wrong += [WrongFiling("stranger", None, f"{address}: {text}") for text in strange]
+        for number, copy in copies:
+            index = (number - FIRST_NUMBER) // NUMBERS_OF_ONE
+            if not 0 <= index < len(filings) or filings[index].account != address:
+                outcome.wrong.append(WrongFiling("stranger", None, f"message {number} in {mailbox} of {address}"))
+            else:
+                found[index].append((mailbox, number, copy))
+    outcome.stored = sum(map(len, found.values()))
+    for filing in filings:
+        outcome.wrong += [WrongFiling("refused", filing, text) for text in filing.wrong]
+        judge_filing(filing, maker, found[filing.number], outcome)
+    return outcome
+
+
+def judge_filing(
+        filing: Filing, maker: FilingMaker, copies: list[tuple[str, int, Copy]], outcome: FilingOutcome) -> None:
+    """Holds the copies of a filing's messages, by mailbox and number, against what may be there."""
+    digests = maker.digests(filing)
+    there: State = collections.Counter((mailbox, number) for mailbox, number, _ in copies)
+    states = filing.outcomes()
+    text = f"there {_text(there)}; may be {' or '.join(map(_text, states))}"
+    if there not in states:
+        keys = {*there, *(key for state in states for key in state)}
+        if any(there[key] < min(state[key] for state in states) for key in keys):
+            what = "missing"
+        elif any(there[key] > max(state[key] for state in states) for key in keys):
+            what = "doubled"
+        else:
+            what = "in part"
+        outcome.wrong.append(WrongFiling(what, filing, text))
+    elif filing.step is None and filing.uids is not None and not filing.wrong:
+        told = {(filing.place, number, uid) for number, uid in zip(filing.messages, filing.uids)}
+        if told - {(mailbox, number, copy.uid) for mailbox, number, copy in copies}:
+            outcome.wrong.append(WrongFiling("other uids", filing, f"told {sorted(told)}"))
+    # What a filer puts there stands there octet by octet: no trace field is before it.
+    altered = [number for _, number, copy in copies if digests.get(number) != copy.digest
+               or not copy.has_only_trace_before]
+    if altered:
+        outcome.wrong.append(WrongFiling("altered", filing, " ".join(map(str, altered))))
+
+
+def _text(state: State) -> str:
+    return ", ".join(f"{count} of {number} in {place}" for (place, number), count in sorted(state.items())) or "none"
 
 
 def _read(pair: tuple[str, str], seed: int, door: Door, password: str, trace_fields: tuple[bytes, ...]):

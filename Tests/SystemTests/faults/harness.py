@@ -13,6 +13,8 @@ import time
 from . import audit, readers, report
 from .board import Board
 from .cutter import Cutter
+from .filers import Filer, FilingBoard, prepare
+from .filings import FilingMaker
 from .imap import IMAPSession
 from .journal import Journal
 from .martlet import Martlet
@@ -25,10 +27,15 @@ from .wire import client_tls
 
 SENDERS = 32
 ACCOUNTS = 12
+# Filers have accounts of their own: what is in these came by IMAP alone.
+FILERS = 8
+FILING_ACCOUNTS = 4
 
 DESCRIPTION = """\
 Sends numbered messages by every door to a system of its own while faults strike at random, repeats each until its
-outcome is known, and compares afterwards every message with every mailbox: missing 0, doubled 0, altered 0."""
+outcome is known, and compares afterwards every message with every mailbox: missing 0, doubled 0, altered 0.
+Meanwhile others file messages over IMAP (APPEND, of several messages and of parts, REPLACE, MOVE, COPY) and repeat
+each command until its outcome is known: each has happened once, and wholly."""
 
 EPILOG = """\
 exit status: 0 when nothing is wrong; 1 when something is, with the journal and the ledger of each wrong message.
@@ -41,6 +48,8 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60, help="how long faults strike (default 60)")
     parser.add_argument("--seed", type=int, help="replays the schedule of the run that printed it")
     parser.add_argument("--rate", type=float, default=60, help="new messages a second (default 60)")
+    parser.add_argument("--filing-rate", type=float, default=4,
+                        help="new filings a second, of some IMAP commands each; 0 for none (default 4)")
     parser.add_argument("--gap", type=float, default=2.5, help="mean seconds between two faults (default 2.5)")
     parser.add_argument("--replicas", default="smtp-ingress=3,content-processing=2,storage=2",
                         help="default %(default)s")
@@ -54,6 +63,9 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     chosen = parser.parse_args(words)
     if chosen.seed is None:
         chosen.seed = random.SystemRandom().randrange(1, 1 << 31)
+    if chosen.peer:
+        # It promises nothing about a command that is repeated.
+        chosen.filing_rate = 0
     known = PeerStriker.kinds if chosen.peer else Striker.kinds
     chosen.kinds = chosen.kinds.split(",") if chosen.kinds else list(known)
     if unknown := [kind for kind in chosen.kinds if kind not in known]:
@@ -97,45 +109,60 @@ def system_of(options: argparse.Namespace):
 
 
 def run(system, options: argparse.Namespace, schedule: list) -> tuple[dict, list[str]]:
-    passwords = system.add_accounts(ACCOUNTS)
+    accounts = list(system.add_accounts(ACCOUNTS + FILING_ACCOUNTS).items())
+    passwords, filing_passwords = dict(accounts[:ACCOUNTS]), dict(accounts[ACCOUNTS:])
     journal, maker, cutter = Journal(), MessageMaker(options.seed), Cutter()
     doors = {door.name: dataclasses.replace(door, cut_port=cutter.listen(door.port)) for door in system.doors()}
     make_mailboxes(system.audit_door(), passwords)
+    sources = prepare(system.audit_door(), filing_passwords, maker) if options.filing_rate else {}
+    filing_board = FilingBoard(FilingMaker(maker, sources), options.filing_rate)
     cutter.start()
     board = Board(journal, maker, list(passwords), {name: door.weight for name, door in doors.items()}, options.rate)
     senders = [Sender(index, options.seed, board, journal, doors, passwords, cutter) for index in range(SENDERS)]
+    filing_doors = [door for door in doors.values() if door.protocol == "imap"]
+    filers = [Filer(index, options.seed, filing_board, journal, filing_doors, filing_passwords)
+              for index in range(FILERS if options.filing_rate else 0)]
     striker = (PeerStriker if options.peer else Striker)(system, journal, cutter)
     is_interrupted = threading.Event()
     started = time.monotonic()
-    for sender in senders:
-        sender.start()
+    for worker in [*senders, *filers]:
+        worker.start()
     try:
         striking = threading.Thread(target=striker.run, args=(schedule, started, is_interrupted.is_set), daemon=True)
         striking.start()
-        watch(board, journal, started, options.seconds, is_interrupted)
-        board.is_producing = False
+        watch(board, filing_board, journal, started, options.seconds, is_interrupted)
+        board.is_producing = filing_board.is_producing = False
         striking.join(timeout=700)
         striker.calm()
         is_recovered = system.recover()
         if not board.wait_until_finished(options.settle):
             print(f"{board.open} messages are still not known after {options.settle:.0f} s", flush=True)
+        if not filing_board.wait_until_finished(options.settle):
+            print(f"{filing_board.open} filings are still not known after {options.settle:.0f} s", flush=True)
     finally:
-        for sender in senders:
-            sender.is_stopping = True
-        for sender in senders:
-            sender.join(timeout=30)
+        for worker in [*senders, *filers]:
+            worker.is_stopping = True
+        for worker in [*senders, *filers]:
+            worker.join(timeout=30)
         cutter.stop()
-    for worker in [striker, *senders]:
+    for worker in [striker, *senders, *filers]:
         if worker.failure:
             raise RuntimeError(f"{worker} failed") from worker.failure
     seconds = time.monotonic() - started
     system.flush()
     print("comparing", flush=True)
     outcome = audit.compare(journal, options.seed, system.audit_door(), passwords, system.trace_fields)
+    filings = filing_board.filings
+    filing_outcome = audit.compare_filings(filings, filing_board.maker, system.audit_door(), filing_passwords)
     if options.journal:
-        options.journal.write_text("\n".join(line for entry in journal.entries for line in journal.story(entry)) + "\n")
+        lines = [line for entry in journal.entries for line in journal.story(entry)]
+        for filing in filings:
+            lines += [f"filing {filing.number} of {filing.account}", *report.filing_story(filing)]
+        options.journal.write_text("\n".join(lines) + "\n")
     page = report.figures(system, journal, striker, outcome, options.seed, seconds, is_recovered)
-    return page, report.stories(system, journal, outcome, maker.message_id)
+    page["filings"] = report.filing_figures(filings, filing_outcome)
+    return page, [*report.stories(system, journal, outcome, maker.message_id),
+                  *report.filing_stories(system, filings, filing_outcome, maker.message_id)]
 
 
 def make_mailboxes(door: Door, passwords: dict[str, str]) -> None:
@@ -146,12 +173,13 @@ def make_mailboxes(door: Door, passwords: dict[str, str]) -> None:
         session.logout()
 
 
-def watch(board: Board, journal: Journal, started: float, seconds: float, is_interrupted: threading.Event) -> None:
+def watch(board: Board, filing_board: FilingBoard, journal: Journal, started: float, seconds: float,
+          is_interrupted: threading.Event) -> None:
     """Says every ten seconds how it goes, until the time is over."""
     said = started
     while (now := time.monotonic()) < started + seconds and not is_interrupted.is_set():
         if now - said >= 10:
             said = now
-            print(f"{now - journal.started:9.3f} s  {len(journal.entries)} messages, {board.open} not known yet",
-                  flush=True)
+            print(f"{now - journal.started:9.3f} s  {len(journal.entries)} messages, {board.open} not known yet; "
+                  f"{len(filing_board.filings)} filings, {filing_board.open} under way", flush=True)
         time.sleep(0.1)

@@ -64,15 +64,44 @@ class IMAPSession(Connection):
     def begin_append(self, line: str) -> tuple[str, tuple[str, str] | None]:
         """Waits for the continuation; a completion instead of it is a refusal."""
         tag = self.send_command(line)
+        return tag, self._continuation(tag)
+
+    def _continuation(self, tag: str) -> tuple[str, str] | None:
         while True:
             answer = self.line()
             if answer.startswith(b"+"):
-                return tag, None
+                return None
             if answer.startswith(b"* BYE"):
                 raise Lost(answer.decode(errors="replace"))
             if answer.startswith(tag.encode() + b" "):
                 _, status, text = (answer.decode(errors="replace") + " ").split(" ", 2)
-                return tag, (status, text.strip())
+                return status, text.strip()
+
+    # ---- Commands with any number of literals
+
+    def send_pieces(self, pieces: list[tuple[bytes, bytes | None]]) -> str:
+        """Text, each with the literal that follows it, without waiting for anything (LITERAL+)."""
+        tag = self.next_tag()
+        octets = [f"{tag} ".encode()]
+        for text, literal in pieces:
+            octets += [text, b"\r\n" if literal is None else b"{%d+}\r\n" % len(literal) + literal]
+        self.send(b"".join(octets))
+        return tag
+
+    def begin_pieces(
+            self, pieces: list[tuple[bytes, bytes | None]]) -> tuple[str, bytes, tuple[str, str] | None]:
+        """Sends all but the last octets, without which there is no command; waits for each continuation. A completion
+        instead of one is a refusal."""
+        tag = self.next_tag()
+        ahead = f"{tag} ".encode()
+        for text, literal in pieces:
+            if literal is None:
+                return tag, ahead + text + b"\r\n", None
+            self.send(ahead + text + b"{%d}\r\n" % len(literal))
+            if refusal := self._continuation(tag):
+                return tag, b"", refusal
+            ahead = literal
+        raise ValueError("the last piece has a literal")
 
     # ---- Reading
 

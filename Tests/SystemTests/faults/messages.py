@@ -39,9 +39,11 @@ class MessageMaker:
     def message_id(self, number: int) -> str:
         return f"<{number}.{self.seed}@faults.example.test>"
 
-    def make(self, number: int, reverse_path: str, to: str) -> Message:
+    def make(self, number: int, reverse_path: str, to: str, most: int | None = None) -> Message:
+        """Of about `most` octets at most."""
         source = random.Random(f"{self.seed} message {number}")
         size = source.choices([size for size, _ in SIZES], [weight for _, weight in SIZES])[0]
+        size = min(size, most or size)
         head = (
             f"{FIRST_FIELD.decode()}{self.seed} {number}\r\n"
             f"From: <{reverse_path}>\r\nTo: <{to}>\r\nSubject: numbered {number}\r\n"

@@ -3,7 +3,8 @@
 import collections
 import json
 
-from .audit import Outcome
+from .audit import FilingOutcome, Outcome
+from .filings import Filing
 from .journal import Journal
 
 # Messages whose whole story is told.
@@ -41,10 +42,32 @@ def figures(system, journal: Journal, striker, outcome: Outcome, seed: int, seco
     }
 
 
+def filing_figures(filings: list[Filing], outcome: FilingOutcome) -> dict:
+    """Of the filers."""
+    steps = [step for filing in filings for step in filing.steps[:filing.index]]
+    return {
+        "filings": len(filings),
+        "commands": len(steps), "commands_by_kind": dict(sorted(collections.Counter(
+            step.kind.value + (" of several" if step.count > 1 else "") + (" to be refused" if step.wrong else "")
+            for step in steps).items())),
+        "catenated": sum(sum(step.catenates) for step in steps),
+        "tries": sum(filing.tries for filing in filings),
+        "repetitions": sum(filing.repetitions.total() for filing in filings),
+        "repetitions_by_kind": dict(sorted(sum(
+            (filing.repetitions for filing in filings), collections.Counter()).items())),
+        "stored": outcome.stored,
+        "wrong": len(outcome.wrong), "wrong_by_kind": dict(collections.Counter(wrong.what for wrong in outcome.wrong)),
+        "unknown": sum(filing.step is not None for filing in filings),
+        "seconds_to_know": round(max((filing.longest for filing in filings), default=0), 3),
+    }
+
+
 def is_right(page: dict) -> bool:
     """Whether a run shows what it must; a peer is only measured."""
     wrong = ("missing", "doubled", "altered", "strangers", "refused", "unknown")
-    return all(page[name] == 0 for name in wrong) and page["recovered"]
+    filings = page["filings"]
+    return (all(page[name] == 0 for name in wrong) and filings["wrong"] == filings["unknown"] == 0
+            and page["recovered"])
 
 
 def print_table(page: dict) -> None:
@@ -66,6 +89,18 @@ def print_table(page: dict) -> None:
         ("seconds to know, p99", page["seconds_to_know"]["p99"]),
         ("seconds to know, max", page["seconds_to_know"]["max"]),
     ]
+    if (filings := page["filings"])["filings"]:
+        rows += [
+            ("filings", filings["filings"]), ("  commands whose answer was read", filings["commands"]),
+            *((f"    {kind}", count) for kind, count in filings["commands_by_kind"].items()),
+            ("  messages made of parts", filings["catenated"]),
+            ("  tries", filings["tries"]), ("  repetitions of what was in doubt", filings["repetitions"]),
+            *((f"    {kind}", count) for kind, count in filings["repetitions_by_kind"].items()),
+            ("  copies in mailboxes", filings["stored"]), ("  wrong", filings["wrong"]),
+            *((f"    {kind}", count) for kind, count in filings["wrong_by_kind"].items()),
+            ("  filer never came to know", filings["unknown"]),
+            ("  seconds to know, max", filings["seconds_to_know"]),
+        ]
     print()
     for name, value in rows:
         print(f"{name:<36}{value}")
@@ -93,6 +128,28 @@ def stories(system, journal: Journal, outcome: Outcome, message_id) -> list[str]
     if len(told) >= MOST_STORIES:
         lines.append(f"... {len(wrong)} findings in all")
     return lines
+
+
+def filing_stories(system, filings: list[Filing], outcome: FilingOutcome, message_id) -> list[str]:
+    """For each wrong filing what its filer did, and what the ledger says."""
+    wrong = [(w.what, w.filing, w.text) for w in outcome.wrong]
+    wrong += [("never known", filing, str(filing.step)) for filing in filings if filing.step]
+    lines: list[str] = []
+    for what, filing, text in wrong[:MOST_STORIES]:
+        lines += ["", f"{what.upper()}  {text}"]
+        if filing is None:
+            continue
+        lines.append(f"filing {filing.number} of {filing.account}: " + ", ".join(map(str, filing.steps)))
+        lines += filing_story(filing)
+        for number in sorted({number for step in filing.steps for number in filing.numbers_of(step)}):
+            lines += [f"  ledger of {number}  {line}" for line in system.ledger_of(message_id(number))]
+    if len(wrong) > MOST_STORIES:
+        lines.append(f"... {len(wrong)} filings in all")
+    return lines
+
+
+def filing_story(filing: Filing) -> list[str]:
+    return [f"  {when:9.3f} s  connection {number:>6}  {text}" for when, number, text in filing.events]
 
 
 def print_json(page: dict) -> None:

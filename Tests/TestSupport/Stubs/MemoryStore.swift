@@ -21,6 +21,10 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         package var fault: MessagingError?
         /// Octets that fetchOctets gives before it fails once.
         package var failAfterOctets: Int?
+        /// Reads of messages, calls and pages and pieces of them, before storage is away for `readsThatFail` more; nil for
+        /// never.
+        package var readsBeforeOutage: Int?
+        package var readsThatFail = 0
         /// The largest message that was taken; beyond it OVERQUOTA.
         package var quota = Int.max
         /// What is noted of the account itself.
@@ -104,6 +108,21 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
     func publish(_ change: MailboxChanged?) {
         guard let change, let changed = changed.withLock({ $0 }) else { return }
         changed(change)
+    }
+
+    /// A read of messages begins or goes on; throws while storage is away.
+    func read() throws {
+        try state.withLock { state in
+            guard let left = state.readsBeforeOutage else { return }
+            if left > 0 {
+                state.readsBeforeOutage = left - 1
+            } else if state.readsThatFail > 0 {
+                state.readsThatFail -= 1
+                throw MessagingError(.unavailable, "storage is away")
+            } else {
+                state.readsBeforeOutage = nil
+            }
+        }
     }
 
     /// Runs a call: counts it, fails it while a fault is on, publishes what it changed.
@@ -279,7 +298,8 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
     }
 
     package func fetch(_ request: FetchRequest, _ context: CallContext) async throws -> ReplyStream<FetchPage> {
-        try call("fetch") { state in
+        try read()
+        let pages = try call("fetch") { state in
             let found =
                 state.index(id: request.mailboxID, in: request.accountID)
                 .map { state.mailboxes[$0].messages } ?? []
@@ -291,13 +311,20 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
                 let (page, payload) = FetchPage.page(of: messages, request.kinds)
                 return (item: page, payload: payload)
             }
-            return (ReplyStream(pages), nil)
+            return (pages, nil)
         }
+        return ReplyStream(writing: { writer in
+            for (page, payload) in pages {
+                try self.read()
+                try await writer.send(page, payload: payload)
+            }
+        })
     }
 
     package func fetchOctets(
         _ request: FetchOctetsRequest, _ context: CallContext
     ) async throws -> ReplyStream<FetchOctetsItem> {
+        try read()
         let octets = try call("fetchOctets") { state in
             let mailbox = state.index(id: request.mailboxID, in: request.accountID).map { state.mailboxes[$0] }
             return (mailbox?.messages.first { $0.uid == request.uid }?.octets, nil)
@@ -313,6 +340,7 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
             try await writer.send(first)
             var position = 0
             while position < slice.count {
+                try self.read()
                 let end = min(position + 65_536, slice.count)
                 let breaks = self.state.withLock { state in
                     guard let left = state.failAfterOctets else { return false }

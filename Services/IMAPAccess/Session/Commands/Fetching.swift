@@ -90,6 +90,7 @@ extension Session {
         fromLast: Bool = false
     ) async throws {
         isAnsweringFetch = true
+        fetchHasBegun = false
         defer { isAnsweringFetch = false }
         let positions = fromLast ? positions.descending : positions
         if plan.wantsPreviews {
@@ -166,8 +167,9 @@ extension Session {
                 next = expected.next()
             }
             guard let target = next, target.row.uid == message.uid else { return }
-            next = expected.next()
+            // It is next until it has been answered: it may come again when storage goes away in between.
             try await answer(target, message, plan, reader, &shortfall)
+            next = expected.next()
         }
         if next != nil { shortfall.someAreGone = true }
     }
@@ -177,17 +179,18 @@ extension Session {
         _ plan: FetchPlan, _ positions: [Range<Int>], _ newlySeen: Set<UInt32>, _ shortfall: inout FetchShortfall
     ) async throws {
         guard let selected else { return }
-        let reader = messageReader(of: selected.key)
         var rest = targets(positions, newlySeen)
         while true {
             var piece: [FetchTarget] = []
             while piece.count < 16, let target = rest.next() { piece.append(target) }
             if piece.isEmpty { return }
+            let reader = messageReader(of: selected.key)
             var found: [UInt32: FetchedMessage] = [:]
             try await reader.messages(uids: piece.map(\.row.uid).reversed(), plan.choose) { found[$0.uid] = $0 }
             for target in piece {
                 if let message = found[target.row.uid] {
-                    try await answer(target, message, plan, reader, &shortfall)
+                    let reader = messageReader(of: selected.key)
+                    try await reader.persevering { try await answer(target, message, plan, reader, &shortfall) }
                 } else {
                     shortfall.someAreGone = true
                 }
@@ -212,7 +215,8 @@ extension Session {
     func messageReader(of mailbox: MailboxKey) -> MessageReader {
         MessageReader(
             store: services.store, cache: services.messages, accountID: mailbox.accountID,
-            mailboxID: mailbox.mailboxID, transaction: transaction, timeout: limits.peerTimeout)
+            mailboxID: mailbox.mailboxID, transaction: transaction, timeout: limits.peerTimeout,
+            hasBegun: isAnsweringFetch && fetchHasBegun)
     }
 
     /// A message that storage keeps all answers of.
@@ -236,6 +240,7 @@ extension Session {
     }
 
     func endFetch(_ target: FetchTarget, _ plan: FetchPlan) {
+        fetchHasBegun = true
         if target.seenIsNew {
             if !plan.has(.flags) { printFlags(target.row) }
             // RFC 7162, 3.2.4.
