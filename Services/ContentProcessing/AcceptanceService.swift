@@ -136,20 +136,10 @@ struct AcceptanceService<Storage: Delivery>: Acceptance {
         return try await admitted(message) {
             do {
                 let intake = try await Intake.take(message, digesting: true, from: delivery, limits: limits, context)
-                let disposition = Disposition.with {
-                    $0.fingerprints = [.init(Fingerprint(appending: request, digest: intake.digest).octets)]
-                    $0.forwardPath = request.mailboxName
-                    $0.store = .with {
-                        $0.accountID = request.accountID
-                        $0.userID = request.guest
-                        $0.mailboxName = request.mailboxName
-                        $0.flags = request.flags
-                        $0.internalDate = request.internalDate == 0 ? now : request.internalDate
-                    }
-                }
+                let disposition = Disposition(appending: request, digest: intake.digest, at: now)
                 // A message that its own user puts there has travelled nowhere: no trace fields, no loop.
                 let results = try await commit(
-                    [disposition], Origin(request, receivedAt: now), intake.content(digest: intake.digest),
+                    [disposition], Origin(request.client, appendedAt: now), intake.content(digest: intake.digest),
                     intake.frames(prefix: []), context)
                 metrics.appended.increment()
                 return try AppendReply(results[0])
@@ -194,6 +184,22 @@ struct AcceptanceService<Storage: Delivery>: Acceptance {
     }
 }
 
+extension Disposition {
+    /// What a user's own message is stored as, where he puts it himself.
+    init(appending request: AppendRequest, digest: [UInt8], at now: Int64) {
+        self.init()
+        fingerprints = [.init(Fingerprint(appending: request, digest: digest).octets)]
+        forwardPath = request.mailboxName
+        store = .with {
+            $0.accountID = request.accountID
+            $0.userID = request.guest
+            $0.mailboxName = request.mailboxName
+            $0.flags = request.flags
+            $0.internalDate = request.internalDate == 0 ? now : request.internalDate
+        }
+    }
+}
+
 extension Origin {
     /// How a message came by SMTP, submission or LMTP.
     init(_ request: AcceptRequest) {
@@ -210,8 +216,8 @@ extension Origin {
     }
 
     /// How a message came by IMAP.
-    init(_ request: AppendRequest, receivedAt: Int64) {
-        self.init(request.client)
+    init(_ client: ClientConnection, appendedAt receivedAt: Int64) {
+        self.init(client)
         entrance = .append
         self.receivedAt = receivedAt
     }

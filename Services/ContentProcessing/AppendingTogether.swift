@@ -12,7 +12,10 @@ extension AcceptanceService {
         _ request: AppendRequest, _ octets: Payload, _ context: CallContext
     ) async throws -> AppendReply {
         let context = context.leavingTimeToAnswer()
-        let lengths = try Self.lengths(of: request, octets)
+        guard request.messageOctets == 0 else {
+            throw MessagingError(.malformed, "the request does not describe the messages that came with it")
+        }
+        let lengths = try Payload.lengths(of: request.messages, in: octets)
         guard lengths.count <= limits.messagesTogether else {
             return AppendReply(.beyondLimit, "At most \(limits.messagesTogether) messages are appended together")
         }
@@ -27,7 +30,7 @@ extension AcceptanceService {
                 let intakes = try await takeEach(octets, lengths, context)
                 let fingerprints = Fingerprint.together(request, digests: intakes.map(\.digest))
                 var commit = CommitRequest()
-                commit.origin = Origin(request, receivedAt: now)
+                commit.origin = Origin(request.client, appendedAt: now)
                 if request.hasReplaced {
                     commit.removal = .with {
                         $0.accountID = request.ownerOfReplaced
@@ -74,23 +77,6 @@ extension AcceptanceService {
         }
     }
 
-    private static func lengths(of request: AppendRequest, _ octets: Payload) throws(MessagingError) -> [Int] {
-        var lengths: [Int] = []
-        var total = 0
-        for message in request.messages {
-            guard let length = Int(exactly: message.messageOctets), length > 0, length <= octets.octetCount - total
-            else {
-                throw MessagingError(.malformed, "the request does not describe the messages that came with it")
-            }
-            total += length
-            lengths.append(length)
-        }
-        guard total == octets.octetCount, request.messageOctets == 0 else {
-            throw MessagingError(.malformed, "the request does not describe the messages that came with it")
-        }
-        return lengths
-    }
-
     /// Reads one message after another. What does not fit into one commit goes to storage meanwhile, where nothing refers
     /// to it before all are there.
     private func takeEach(_ octets: Payload, _ lengths: [Int], _ context: CallContext) async throws -> [Intake] {
@@ -108,6 +94,26 @@ extension AcceptanceService {
             if length <= limits.inlineOctets { room -= length }
         }
         return intakes
+    }
+}
+
+extension Payload {
+    /// How long each of the messages is that follow one another in the octets; throws unless they make all of them.
+    static func lengths(of messages: [AppendedMessage], in octets: Payload) throws(MessagingError) -> [Int] {
+        var lengths: [Int] = []
+        var total = 0
+        for message in messages {
+            guard let length = Int(exactly: message.messageOctets), length > 0, length <= octets.octetCount - total
+            else {
+                throw MessagingError(.malformed, "the request does not describe the messages that came with it")
+            }
+            total += length
+            lengths.append(length)
+        }
+        guard total == octets.octetCount else {
+            throw MessagingError(.malformed, "the request does not describe the messages that came with it")
+        }
+        return lengths
     }
 }
 

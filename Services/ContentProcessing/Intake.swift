@@ -28,10 +28,8 @@ extension Intake {
     ) async throws -> Intake {
         if payload.octetCount <= limits.inlineOctets {
             let buffer = try await payload.collect(upTo: limits.inlineOctets)
-            var reading = Reading(limits: limits.mime, digesting: digesting)
-            try reading.consume(buffer)
-            try expect(payload.octetCount, reading.octetCount)
-            return Intake(message: try reading.finish(), octets: .inline(buffer), digest: reading.digest())
+            try expect(payload.octetCount, buffer.readableBytes)
+            return try take(buffer, digesting: digesting, limits: limits)
         }
         let tap = ReadingTap(payload, Reading(limits: limits.mime, digesting: digesting))
         let reply: StageReply
@@ -46,6 +44,15 @@ extension Intake {
         try expect(payload.octetCount, Int(exactly: reply.octets) ?? -1)
         let (message, digest) = try await tap.finish()
         return Intake(message: message, octets: .staged(contentID: reply.contentID), digest: digest)
+    }
+
+    /// Reads a message that is in memory.
+    static func take(
+        _ buffer: ByteBuffer, digesting: Bool, limits: ProcessingLimits
+    ) throws(MessageRefusal) -> Intake {
+        var reading = Reading(limits: limits.mime, digesting: digesting)
+        try reading.consume(buffer)
+        return Intake(message: try reading.finish(), octets: .inline(buffer), digest: reading.digest())
     }
 
     private static func expect(_ announced: Int, _ found: Int) throws(MessagingError) {

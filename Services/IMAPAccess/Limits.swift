@@ -15,8 +15,11 @@ struct Limits: Sendable, Equatable {
     var commandMessages = 0
     /// Messages of one APPEND (RFC 3502).
     var appendedMessages = 1000
-    /// Octets of commands that wait, unread by the parser, while another runs; reading stops at this many.
+    /// Octets of commands that wait, unread by the parser, while another runs; reading stops at this many. Behind an APPEND
+    /// it stops at `inlineOctets`.
     var pipelinedOctets = 64 * 1024
+    /// APPENDs that are sent one behind the other and handed over together, of `inlineOctets` in all.
+    var successiveAppends = 64
     /// Commands with errors of syntax or order in a row, after which the session ends.
     var badCommands = 20
     /// Failed logins in one session.

@@ -14,7 +14,7 @@ enum Schema {
         Migrator(
             schema: "mail", migrations: mail,
             definitions: Definitions(
-                number: 1, sql: String(decoding: PackageResources.mail_functions_sql, as: UTF8.self))),
+                number: 2, sql: String(decoding: PackageResources.mail_functions_sql, as: UTF8.self))),
         Migrator(
             schema: "queue",
             migrations: [

@@ -9,7 +9,7 @@ final class StorageEngine: Sendable {
         var connectionString: String
         var readers = 8
         var writers = 2
-        var batch = BatchQueue<PreparedCommit, CommitBatch.Outcome>.Limits(
+        var batch = GroupCommit.Queue.Limits(
             batchCount: 64, batchOctets: 8 << 20, companyCount: 24, waitingCount: 4096, waitingOctets: 128 << 20)
         var mailboxLimit = 10_000
         var contentGrace = Duration.seconds(6 * 3600)

@@ -6,12 +6,18 @@ public protocol Acceptance: Sendable {
     func accept(_ request: AcceptRequest, message: Payload, _ context: CallContext) async throws -> AcceptReply
     /// Takes a message of IMAP APPEND (RFC 9051, 6.3.12).
     func append(_ request: AppendRequest, message: Payload, _ context: CallContext) async throws -> AppendReply
+    /// Takes the messages of several APPENDs, each for itself, in their order. When it fails, some may have been stored:
+    /// each can be sent again, by `append` too, with its own transaction id.
+    func appendEach(
+        _ request: AppendEachRequest, messages: Payload, _ context: CallContext
+    ) async throws -> AppendEachReply
 }
 
 enum AcceptanceMethods {
     static let contract = ContractDescription(number: 2, name: "Acceptance")
     static let accept = UploadMethod<AcceptRequest, AcceptReply>(contract, 1, "accept", .needsKey)
     static let append = UploadMethod<AppendRequest, AppendReply>(contract, 2, "append", .needsKey)
+    static let appendEach = UploadMethod<AppendEachRequest, AppendEachReply>(contract, 3, "appendEach", .needsKey)
 }
 
 /// Hands messages over by messaging.
@@ -34,6 +40,13 @@ public struct AcceptanceClient: Acceptance {
     ) async throws -> AppendReply {
         try await peer.upload(AcceptanceMethods.append, request, message, context)
     }
+
+    /// Takes the messages of several APPENDs, each for itself, in their order.
+    public func appendEach(
+        _ request: AppendEachRequest, messages: Payload, _ context: CallContext
+    ) async throws -> AppendEachReply {
+        try await peer.upload(AcceptanceMethods.appendEach, request, messages, context)
+    }
 }
 
 /// Serves acceptance over messaging.
@@ -48,6 +61,7 @@ public struct AcceptanceServer: ContractServer {
         methods = MethodTable([
             .upload(AcceptanceMethods.accept) { try await implementation.accept($0, message: $1, $2) },
             .upload(AcceptanceMethods.append) { try await implementation.append($0, message: $1, $2) },
+            .upload(AcceptanceMethods.appendEach) { try await implementation.appendEach($0, messages: $1, $2) },
         ])
     }
 

@@ -27,11 +27,12 @@ public struct ContractAccess: AccessPolicy {
             Grant(DeliveryMethods.settle),
         ],
         "imap-access": [
-            Grant(MailStoreMethods.contract), Grant(AcceptanceMethods.append), Grant(SaslMethods.contract),
-            Grant(DeliveryMethods.settle),
+            Grant(MailStoreMethods.contract), Grant(AcceptanceMethods.append, AcceptanceMethods.appendEach),
+            Grant(SaslMethods.contract), Grant(DeliveryMethods.settle),
         ],
         "content-processing": [
-            Grant(DeliveryMethods.commit, DeliveryMethods.stage), Grant(DirectoryMethods.resolve),
+            Grant(DeliveryMethods.commit, DeliveryMethods.commitEach, DeliveryMethods.stage),
+            Grant(DirectoryMethods.resolve),
         ],
         "martlet": [
             Grant(DirectoryMethods.contract), Grant(AccountsMethods.contract),

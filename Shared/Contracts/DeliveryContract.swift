@@ -7,6 +7,11 @@ public protocol Delivery: Sendable {
     func commit(
         _ request: CommitRequest, payload: [ByteBuffer], _ context: CallContext
     ) async throws -> CommitReply
+    /// Commits several messages of one connection, each for itself, in their order. The payload is one frame with the
+    /// octets of all. When it fails, some may have been committed: each can be sent again with its own transaction id.
+    func commitEach(
+        _ request: CommitEachRequest, payload: [ByteBuffer], _ context: CallContext
+    ) async throws -> CommitEachReply
     /// Keeps the octets of a large message, header and body as received, until a commit refers to them.
     func stage(_ request: StageRequest, octets: Payload, _ context: CallContext) async throws -> StageReply
     /// Takes note of deliveries whose clients have surely read the reply. Harmless when it comes late or twice.
@@ -18,6 +23,7 @@ enum DeliveryMethods {
     static let commit = FramedMethod<CommitRequest, CommitReply>(contract, 1, "commit", .needsKey)
     static let stage = UploadMethod<StageRequest, StageReply>(contract, 2, "stage", .idempotent)
     static let settle = UnaryMethod<SettleRequest, SettleReply>(contract, 3, "settle", .idempotent)
+    static let commitEach = FramedMethod<CommitEachRequest, CommitEachReply>(contract, 4, "commitEach", .needsKey)
 }
 
 /// Delivers over messaging.
@@ -32,6 +38,13 @@ public struct DeliveryClient: Delivery {
         _ request: CommitRequest, payload: [ByteBuffer], _ context: CallContext
     ) async throws -> CommitReply {
         try await peer.call(DeliveryMethods.commit, request, payload, context)
+    }
+
+    /// Commits several messages of one connection, each for itself, in their order.
+    public func commitEach(
+        _ request: CommitEachRequest, payload: [ByteBuffer], _ context: CallContext
+    ) async throws -> CommitEachReply {
+        try await peer.call(DeliveryMethods.commitEach, request, payload, context)
     }
 
     /// Keeps the octets of a large message, header and body as received, until a commit refers to them.
@@ -56,6 +69,7 @@ public struct DeliveryServer: ContractServer {
     public init(_ implementation: some Delivery) {
         methods = MethodTable([
             .framed(DeliveryMethods.commit) { try await implementation.commit($0, payload: $1, $2) },
+            .framed(DeliveryMethods.commitEach) { try await implementation.commitEach($0, payload: $1, $2) },
             .upload(DeliveryMethods.stage) { try await implementation.stage($0, octets: $1, $2) },
             .unary(DeliveryMethods.settle) { try await implementation.settle($0, $1) },
         ])

@@ -1,8 +1,8 @@
-"""Dialogues kept as files: what the client sends, what must come back, and why.
+r"""Dialogues kept as files: what the client sends, what must come back, and why.
 
 `C: ` lines are sent; `S: ` lines must come back, in order, with `*` for any run of octets and `{n}` literals
 written as they stand. `S~ ` passes over untagged lines before the one that it wants, where their order is the
-server's own. `# ` lines explain. `C+ ` is sent without its line's CRLF (literals). The words `$ADDRESS` and `$PASSWORD` stand
+server's own. `# ` lines explain. `C+ ` is sent without its line's CRLF (literals), and has `\r\n` where one is to be sent: what goes at once. The words `$ADDRESS` and `$PASSWORD` stand
 for the account that the test made.
 """
 
@@ -46,7 +46,7 @@ def test_dialogue(system, account, file: pathlib.Path):
             if line.startswith("C: "):
                 wire.connection.sendall(line[3:].encode() + b"\r\n")
             elif line.startswith("C+ "):
-                wire.connection.sendall(line[3:].encode())
+                wire.connection.sendall(line[3:].replace(r"\r\n", "\r\n").encode())
             elif line.startswith("S: "):
                 got = wire.line()
                 assert matches(got, line[3:]), f"{file.name}:{number}: got {got!r}"

@@ -14,6 +14,7 @@ import uuid
 import pytest
 
 from conftest import wait_until
+from faults.imap import IMAPSession
 from faults.smtp import Attempt, SMTPSession, Style, dot_stuffed
 from faults.wire import Lost, client_tls
 from mail import imap, ok
@@ -250,3 +251,47 @@ def test_a_lost_reply_is_answered_by_the_first_transaction(system, account):
     again.deliver(attempt)
     assert again.quit()
     assert attempt.replies[account["address"]] == first
+
+
+# ---- APPENDs that are sent one behind the other (RFC 7888): how they are taken together makes no difference.
+
+def appended(number: int) -> bytes:
+    return f"Subject: appended-{number}\r\n\r\n".encode() + b"text\r\n" * (number % 50)
+
+
+def send_appends(session: IMAPSession, numbers, at_once: int) -> list[str]:
+    """Sends them in writes of so many; their answers are not read."""
+    tags, lines = [], []
+    for number in numbers:
+        octets = appended(number)
+        tags.append(session.next_tag())
+        lines.append(f"{tags[-1]} APPEND INBOX {{{len(octets)}+}}\r\n".encode() + octets + b"\r\n")
+    for first in range(0, len(lines), at_once):
+        session.send(b"".join(lines[first:first + at_once]))
+    return tags
+
+
+@pytest.mark.parametrize("answers", [0, 1, 30], ids=lambda answers: f"{answers} read")
+@pytest.mark.parametrize("at_once", [1, 7, 100], ids=lambda at_once: f"again {at_once} at once")
+def test_appends_that_come_again_in_other_groups_are_stored_once(system, account, at_once, answers):
+    """A hundred are sent, some answers are read, the connection breaks; all are sent again, and their answers are read."""
+    def session() -> IMAPSession:
+        return IMAPSession(system.port("imaps"), account, tls=TLS)
+    first = session()
+    tags = send_appends(first, range(100), 100)
+    uids = [first.completion(tag)[1] for tag in tags[:answers]]
+    if not answers:
+        assert first.is_answered(20)
+    first.reset()
+    second = session()
+    # All hundred at once but for their grouping, of which some are repetitions and some are not.
+    found = [second.completion(tag) for tag in send_appends(second, range(100), at_once)]
+    assert [status for status, _ in found] == ["OK"] * 100
+    assert [text for _, text in found[:answers]] == uids
+    assert [int(text.split("]")[0].rpartition(" ")[2]) for _, text in found] == list(range(1, 101))
+    second.completion(second.send_command("LOGOUT"), [])
+    with imap(system, account) as reader:
+        assert ok(reader.select("INBOX", readonly=True)) == [b"100"]
+        subjects = [part[1].decode().strip() for part in ok(reader.fetch("1:*", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])"))
+                    if isinstance(part, tuple)]
+    assert subjects == [f"Subject: appended-{number}" for number in range(100)]

@@ -82,6 +82,13 @@ extension Acceptance {
     public func append(_ request: AppendRequest, message: Payload, _ context: CallContext) async throws -> AppendReply {
         try unstubbed("append")
     }
+
+    /// Unknown unless the stub has it.
+    public func appendEach(
+        _ request: AppendEachRequest, messages: Payload, _ context: CallContext
+    ) async throws -> AppendEachReply {
+        try unstubbed("appendEach")
+    }
 }
 
 extension Delivery {
@@ -90,6 +97,13 @@ extension Delivery {
         -> CommitReply
     {
         try unstubbed("commit")
+    }
+
+    /// Unknown unless the stub has it.
+    public func commitEach(
+        _ request: CommitEachRequest, payload: [ByteBuffer], _ context: CallContext
+    ) async throws -> CommitEachReply {
+        try unstubbed("commitEach")
     }
 
     /// Unknown unless the stub has it.

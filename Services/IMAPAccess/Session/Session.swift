@@ -35,6 +35,8 @@ actor Session {
     var transaction = TransactionID.next()
     /// The message that an APPEND streams through at this moment.
     var upload: AppendUpload?
+    /// APPENDs that were read ahead and are not answered yet.
+    var followers: [FollowingAppend] = []
     /// What the client surely knows of the answers to its APPENDs.
     var knowledge: ClientKnowledge
     var end: ConnectionEndObserver
@@ -168,7 +170,8 @@ actor Session {
 
     func received(_ octets: inout ByteBuffer) {
         take(&octets)
-        if !readingIsPaused, input.readableBytes >= limits.pipelinedOctets {
+        let room = machine.isAppending ? limits.inlineOctets : limits.pipelinedOctets
+        if !readingIsPaused, input.readableBytes >= room {
             readingIsPaused = true
             try? channel.syncOptions?.setOption(.autoRead, value: false)
         }

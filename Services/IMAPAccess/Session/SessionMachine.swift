@@ -86,6 +86,15 @@ struct SessionMachine: Sendable {
         identity == nil ? limits.unauthenticatedTimeout : limits.idleTimeout
     }
 
+    /// APPEND or REPLACE runs: more messages may stand behind it.
+    var isAppending: Bool {
+        switch waiting {
+        case .literal: true
+        case .completion(of: "APPEND"): true
+        case .tlsHandshake, .command, .completion, .challengeAnswer, .idleEnd, .nothing: false
+        }
+    }
+
     // MARK: What the client does
 
     mutating func commandArrived(_ command: Command) -> Admission {

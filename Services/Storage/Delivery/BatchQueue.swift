@@ -12,6 +12,8 @@ import Synchronization
 final class BatchQueue<Request: Sendable, Reply: Sendable>: Sendable {
     struct Entry: Sendable {
         let request: Request
+        /// How many the request counts for.
+        let count: Int
         let octets: Int
         let deadline: ContinuousClock.Instant
         fileprivate let continuation: CheckedContinuation<Reply, any Error>
@@ -21,18 +23,19 @@ final class BatchQueue<Request: Sendable, Reply: Sendable>: Sendable {
     }
 
     struct Limits: Sendable {
-        /// Most entries and octets of one batch.
+        /// Most requests and octets of one batch; an entry that counts for more is a batch by itself.
         var batchCount: Int
         var batchOctets: Int
-        /// From so many entries on, a second worker begins while the first is busy.
+        /// From so many requests on, a second worker begins while the first is busy.
         var companyCount: Int
-        /// Most entries and octets that wait; beyond them callers are told that storage is busy.
+        /// Most requests and octets that wait; beyond them callers are told that storage is busy.
         var waitingCount: Int
         var waitingOctets: Int
     }
 
     private struct State {
         var entries = Deque<Entry>()
+        var count = 0
         var octets = 0
         var busy = 0
         var idle: [CheckedContinuation<[Entry]?, Never>] = []
@@ -44,15 +47,19 @@ final class BatchQueue<Request: Sendable, Reply: Sendable>: Sendable {
 
     init(_ limits: Limits) { self.limits = limits }
 
-    /// Waits until the request was carried out.
-    func submit(_ request: Request, octets: Int, deadline: ContinuousClock.Instant) async throws -> Reply {
+    /// Waits until the request was carried out, which counts for so many.
+    func submit(
+        _ request: Request, count: Int = 1, octets: Int, deadline: ContinuousClock.Instant
+    ) async throws -> Reply {
         try await withCheckedThrowingContinuation { continuation in
-            let entry = Entry(request: request, octets: octets, deadline: deadline, continuation: continuation)
+            let entry = Entry(
+                request: request, count: count, octets: octets, deadline: deadline, continuation: continuation)
             let (isTaken, start) = state.withLock { state -> (Bool, (CheckedContinuation<[Entry]?, Never>, [Entry])?) in
-                guard !state.isClosed, state.entries.count < limits.waitingCount,
+                guard !state.isClosed, state.count < limits.waitingCount,
                     state.octets < limits.waitingOctets
                 else { return (false, nil) }
                 state.entries.append(entry)
+                state.count += count
                 state.octets += octets
                 guard isReady(state), let worker = state.idle.popLast() else { return (true, nil) }
                 return (true, (worker, take(&state)))
@@ -105,19 +112,23 @@ final class BatchQueue<Request: Sendable, Reply: Sendable>: Sendable {
 
     private func isReady(_ state: State) -> Bool {
         guard !state.entries.isEmpty else { return false }
-        return state.busy == 0 || state.entries.count >= limits.companyCount || state.octets >= limits.batchOctets
+        return state.busy == 0 || state.count >= limits.companyCount || state.octets >= limits.batchOctets
     }
 
     private func take(_ state: inout State) -> [Entry] {
         var batch: [Entry] = []
+        var count = 0
         var octets = 0
-        while let entry = state.entries.first, batch.count < limits.batchCount,
-            batch.isEmpty || octets + entry.octets <= limits.batchOctets
+        while let entry = state.entries.first,
+            batch.isEmpty
+                || count + entry.count <= limits.batchCount && octets + entry.octets <= limits.batchOctets
         {
+            count += entry.count
             octets += entry.octets
             batch.append(entry)
             state.entries.removeFirst()
         }
+        state.count -= count
         state.octets -= octets
         state.busy += 1
         return batch

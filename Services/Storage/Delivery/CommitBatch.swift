@@ -19,7 +19,7 @@ struct CommitBatch: Sendable {
     }
 
     /// The batch; each message without staged content takes the next of `contentIDs`. No two messages of a batch may be
-    /// the same delivery: `isJoinable` tells.
+    /// the same delivery: `CommitRounds` sees to it.
     init(_ commits: [PreparedCommit], contentIDs: [Int64]) {
         self.commits = commits
         var contents = ContentColumns()
@@ -77,7 +77,7 @@ struct CommitBatch: Sendable {
     }
 
     /// One outcome for each message, and the changes to announce.
-    func outcomes(_ results: [Rows]) throws(DatabaseError) -> ([Outcome], [MailboxChanged]) {
+    func outcomes(_ results: [Rows]) throws(DatabaseError) -> (outcomes: [Outcome], changes: [MailboxChanged]) {
         var outcomes = commits.map { commit in
             var reply = CommitReply()
             reply.results = Array(repeating: CommitReply.Result(), count: commit.dispositions.count)
@@ -132,27 +132,6 @@ extension MailboxChanged {
         mailboxID = key.mailboxID
         highestModseq = UInt64(clamping: modseq)
         self.hierarchy = hierarchy
-    }
-}
-
-/// Which deliveries a batch holds, so that no other message of the same delivery joins it: within one batch they
-/// would not see each other's receipts.
-struct BatchMembers {
-    private var deliveries: Set<Delivery> = []
-
-    private struct Delivery: Hashable {
-        let accountID: Int64
-        let fingerprint: ByteBuffer
-    }
-
-    /// Adds the message, unless one of its deliveries is there already.
-    mutating func admit(_ commit: PreparedCommit) -> Bool {
-        let added = commit.dispositions.flatMap { disposition in
-            disposition.fingerprints.map { Delivery(accountID: disposition.accountID, fingerprint: $0) }
-        }
-        guard deliveries.isDisjoint(with: added) else { return false }
-        deliveries.formUnion(added)
-        return true
     }
 }
 

@@ -32,7 +32,7 @@ struct DeliveryService: Delivery {
                 $0.content = request.content
                 $0.dispositions = request.dispositions
             }
-            let commit = try await prepare(message, request.origin, payload, context)
+            let commit = try await prepare(message, request.origin, payload, context, of: context.transaction)
             // What is judged by somebody's rights has a transaction of its own.
             guard !commit.dispositions.contains(where: { $0.userID != 0 }) else {
                 return try await commitTogether.commit([commit], deadline: context.deadline)
@@ -55,6 +55,47 @@ struct DeliveryService: Delivery {
         try await answering { try await settlements.settle(request, deadline: context.deadline) }
     }
 
+    func commitEach(
+        _ request: CommitEachRequest, payload: [ByteBuffer], _ context: CallContext
+    ) async throws -> CommitEachReply {
+        guard request.commits.count <= Self.messageLimit, payload.count <= 1 else {
+            throw MessagingError(.malformed, "in succession go at most \(Self.messageLimit) messages, in one frame")
+        }
+        guard !request.commits.isEmpty else { return CommitEachReply() }
+        return try await answering {
+            var octets = payload.first ?? ByteBuffer()
+            var commits: [PreparedCommit] = []
+            commits.reserveCapacity(request.commits.count)
+            for commit in request.commits {
+                guard let transaction = TransactionID(octets: commit.transactionID), !commit.dispositions.isEmpty,
+                    commit.content.stagedContentID == 0,
+                    let header = Int(exactly: commit.content.headerOctets).flatMap({ octets.readSlice(length: $0) }),
+                    let body = Int(exactly: commit.content.bodyOctets).flatMap({ octets.readSlice(length: $0) })
+                else {
+                    throw MessagingError(
+                        .malformed, "each has a transaction of 16 octets, dispositions, and its octets in the frame")
+                }
+                var origin = request.origin
+                origin.ordinal = commit.ordinal
+                origin.receivedUptime = commit.receivedUptime
+                let message = CommittedMessage.with {
+                    $0.content = commit.content
+                    $0.dispositions = commit.dispositions
+                }
+                let prepared = try await prepare(
+                    message, origin, [ByteBuffer(), header, body], context, of: transaction)
+                // Rights are judged in a transaction of their own.
+                guard prepared.dispositions.allSatisfy({ $0.userID == 0 }) else {
+                    throw MessagingError(.malformed, "in succession nothing goes to mailboxes of other accounts")
+                }
+                commits.append(prepared)
+            }
+            guard octets.readableBytes == 0 else { throw MessagingError(.malformed, "more payload than messages") }
+            let replies = try await groupCommit.commit(each: commits, deadline: context.deadline)
+            return CommitEachReply.with { $0.replies = replies }
+        }
+    }
+
     /// Several messages, all or none.
     private func commitAll(
         _ request: CommitRequest, _ payload: [ByteBuffer], _ context: CallContext
@@ -73,7 +114,9 @@ struct DeliveryService: Delivery {
                 let own = frames.prefix(message.content.stagedContentID == 0 ? 3 : 1)
                 frames = frames.dropFirst(own.count)
                 commits.append(
-                    try await prepare(message, request.origin, Array(own), context, firstDisposition: dispositions))
+                    try await prepare(
+                        message, request.origin, Array(own), context, of: context.transaction,
+                        firstDisposition: dispositions))
                 dispositions += message.dispositions.count
             }
             guard frames.isEmpty else { throw MessagingError(.malformed, "more payload than messages") }
@@ -85,9 +128,9 @@ struct DeliveryService: Delivery {
 
     private func prepare(
         _ request: CommittedMessage, _ how: Origin, _ payload: [ByteBuffer], _ context: CallContext,
-        firstDisposition: Int = 0
+        of transactionID: TransactionID, firstDisposition: Int = 0
     ) async throws -> PreparedCommit {
-        guard let transaction = DatabaseUUID(octets: context.transaction.octets),
+        guard let transaction = DatabaseUUID(octets: transactionID.octets),
             firstDisposition + request.dispositions.count <= Self.dispositionLimit
         else { throw MessagingError(.malformed, "a commit has at most \(Self.dispositionLimit) dispositions") }
         // A settled receipt goes after a while. Until then it tells a request that was held up on its way (in a process
@@ -97,7 +140,7 @@ struct DeliveryService: Delivery {
             throw MessagingError(.deadlineExceeded, "the request has been on its way for too long")
         }
         let dispositions = try request.dispositions.enumerated().map { index, disposition in
-            try PreparedDisposition(disposition, at: firstDisposition + index, of: context.transaction)
+            try PreparedDisposition(disposition, at: firstDisposition + index, of: transactionID)
         }
         let content = request.content
         let metadata = ContentMetadata(content)
@@ -125,10 +168,13 @@ struct DeliveryService: Delivery {
         else {
             throw MessagingError(.malformed, "an inline commit has prefix, header and body of the lengths it names")
         }
-        var header = ByteBuffer()
-        header.reserveCapacity(prefix.readableBytes + payload[1].readableBytes)
-        header.writeImmutableBuffer(prefix)
-        header.writeImmutableBuffer(payload[1])
+        var header = payload[1]
+        if prefix.readableBytes > 0 {
+            header = ByteBuffer()
+            header.reserveCapacity(prefix.readableBytes + payload[1].readableBytes)
+            header.writeImmutableBuffer(prefix)
+            header.writeImmutableBuffer(payload[1])
+        }
         return PreparedCommit(
             transaction: transaction, origin: origin,
             content: .init(

@@ -9,7 +9,10 @@ import Messaging
 /// the commit nobody knows whether it happened: the batch is run again on the next connection, as long as its callers
 /// wait, and the receipts tell what had already happened.
 final class GroupCommit: Sendable {
-    private let queue: BatchQueue<PreparedCommit, CommitBatch.Outcome>
+    /// Runs of commits, and what came of each commit.
+    typealias Queue = BatchQueue<[PreparedCommit], [CommitRounds.Result]>
+
+    private let queue: Queue
     private let configuration: ConnectionConfiguration
     private let writers: Int
     private let settlers: Settlers
@@ -19,7 +22,7 @@ final class GroupCommit: Sendable {
 
     init(
         _ configuration: ConnectionConfiguration, writers: Int, settlers: Settlers, settlementGrace: Duration,
-        limits: BatchQueue<PreparedCommit, CommitBatch.Outcome>.Limits, logger: Logger,
+        limits: Queue.Limits, logger: Logger,
         announce: @escaping @Sendable (MailboxChanged) -> Void
     ) {
         self.configuration = configuration
@@ -38,13 +41,32 @@ final class GroupCommit: Sendable {
     /// when every settlement is written that was under way then, and only a receipt that is still in doubt stands for the
     /// delivery. `settlementGrace` is what the end of a connection may take from the client to us.
     func commit(_ commit: PreparedCommit, deadline: ContinuousClock.Instant) async throws -> CommitReply {
-        let first = try await queue.submit(commit, octets: commit.octets, deadline: deadline)
-        guard first.isInDoubt else { return first.reply }
+        guard let only = try await self.commit(each: [commit], deadline: deadline).first else {
+            throw MessagingError(.failed, "a commit without an outcome")
+        }
+        return only
+    }
+
+    /// Commits of one connection, each for itself, in their order. The first that failed is thrown; others may be durable.
+    func commit(each commits: [PreparedCommit], deadline: ContinuousClock.Instant) async throws -> [CommitReply] {
+        var outcomes = try await submit(commits, deadline)
+        let doubtful = outcomes.indices.filter { outcomes[$0].isInDoubt }
+        guard let last = doubtful.last else { return outcomes.map(\.reply) }
         try await Task.sleep(for: settlementGrace)
-        try await settlers.allTold(of: commit.origin.received.advanced(by: settlementGrace), deadline: deadline)
-        var commit = commit
-        commit.absorbsRepetitions = true
-        return try await queue.submit(commit, octets: commit.octets, deadline: deadline).reply
+        try await settlers.allTold(
+            of: commits[last].origin.received.advanced(by: settlementGrace), deadline: deadline)
+        var again = doubtful.map { commits[$0] }
+        for index in again.indices { again[index].absorbsRepetitions = true }
+        for (index, outcome) in zip(doubtful, try await submit(again, deadline)) { outcomes[index] = outcome }
+        return outcomes.map(\.reply)
+    }
+
+    private func submit(
+        _ commits: [PreparedCommit], _ deadline: ContinuousClock.Instant
+    ) async throws -> [CommitBatch.Outcome] {
+        let results = try await queue.submit(
+            commits, count: commits.count, octets: commits.reduce(0) { $0 + $1.octets }, deadline: deadline)
+        return try results.map { try $0.get() }
     }
 
     /// Works until `close()` and everything is done.
@@ -59,56 +81,53 @@ final class GroupCommit: Sendable {
 
     func close() { queue.close() }
 
-    private typealias Entry = BatchQueue<PreparedCommit, CommitBatch.Outcome>.Entry
-
     private func write(on connection: isolated DatabaseConnection) async {
         var identifiers = ContentIdentifiers()
         await queue.work(on: connection) { connection, batch in
-            var waiting = batch.filter { entry in
+            let entries = batch.filter { entry in
                 let isLate = entry.deadline < .now
                 if isLate { entry.fail(MessagingError(.deadlineExceeded, "the commit did not begin in time")) }
                 return !isLate
             }
-            while !waiting.isEmpty {
-                var members = BatchMembers()
-                var entries: [Entry] = []
-                var others: [Entry] = []
-                for entry in waiting {
-                    if members.admit(entry.request) { entries.append(entry) } else { others.append(entry) }
+            let deadline = entries.map(\.deadline).max() ?? .now
+            var rounds = CommitRounds(entries.map(\.request))
+            while true {
+                let round = rounds.next()
+                if round.isEmpty { break }
+                let results: [CommitRounds.Result]
+                var changes: [MailboxChanged] = []
+                do {
+                    let found = try await commitOnce(
+                        round.map { rounds[$0] }, until: deadline, on: connection, &identifiers)
+                    results = found.outcomes.map { .success($0) }
+                    changes = found.changes
+                } catch let error as DatabaseError where round.count > 1 && !error.isUnavailable {
+                    logger.info(
+                        "batch failed, its messages go one by one",
+                        metadata: ["messages": "\(round.count)", "reason": "\(error)"])
+                    rounds.split(round)
+                    continue
+                } catch let error as DatabaseError {
+                    if !error.isUnavailable { logger.error("message not stored", metadata: ["reason": "\(error)"]) }
+                    results = round.map { _ in .failure(MessagingError(error)) }
+                } catch {
+                    results = round.map { _ in .failure(error) }
                 }
-                await commit(entries, on: connection, &identifiers)
-                waiting = others
+                for (run, results) in rounds.finish(round, results) { entries[run].succeed(results) }
+                for change in changes { announce(change) }
             }
         }
     }
 
-    private func commit(
-        _ entries: [Entry], on connection: isolated DatabaseConnection, _ identifiers: inout ContentIdentifiers
-    ) async {
-        do {
-            try await commitOnce(entries, on: connection, &identifiers)
-        } catch let error as DatabaseError where entries.count > 1 && !error.isUnavailable {
-            logger.info(
-                "batch failed, its messages go one by one",
-                metadata: ["messages": "\(entries.count)", "reason": "\(error)"])
-            for entry in entries { await commit([entry], on: connection, &identifiers) }
-        } catch let error as DatabaseError {
-            if !error.isUnavailable { logger.error("message not stored", metadata: ["reason": "\(error)"]) }
-            for entry in entries { entry.fail(MessagingError(error)) }
-        } catch {
-            for entry in entries { entry.fail(error) }
-        }
-    }
-
-    /// Commits the entries and answers them, or throws and answers none.
+    /// Makes one transaction of the commits, or throws and has done none.
     ///
     /// While PostgreSQL cannot be reached it fails at once. But once a connection was lost with the transaction on its
     /// way, it tries until it knows the outcome, or nobody waits for it any more.
     private func commitOnce(
-        _ entries: [Entry], on connection: isolated DatabaseConnection, _ identifiers: inout ContentIdentifiers
-    ) async throws {
-        let deadline = entries.map(\.deadline).max() ?? .now
-        let newContents = entries.count { $0.request.content != nil }
+        _ commits: [PreparedCommit], until deadline: ContinuousClock.Instant,
+        on connection: isolated DatabaseConnection, _ identifiers: inout ContentIdentifiers
+    ) async throws -> (outcomes: [CommitBatch.Outcome], changes: [MailboxChanged]) {
+        let newContents = commits.count { $0.content != nil }
         var contentIDs: [Int64]?
         var conflicts = 0
         var wasLost = false
@@ -123,11 +142,8 @@ final class GroupCommit: Sendable {
                     taken = try identifiers.take(newContents, on: connection)
                     contentIDs = taken
                 }
-                let batch = CommitBatch(entries.map(\.request), contentIDs: taken)
-                let (outcomes, changes) = try batch.outcomes(try connection.run(batch.commands))
-                for (entry, outcome) in zip(entries, outcomes) { entry.succeed(outcome) }
-                for change in changes { announce(change) }
-                return
+                let batch = CommitBatch(commits, contentIDs: taken)
+                return try batch.outcomes(try connection.run(batch.commands))
             } catch let error as DatabaseError where error.isUnavailable {
                 guard wasLost || error.code != .cannotConnect, ContinuousClock.now < deadline else { throw error }
                 if !wasLost {

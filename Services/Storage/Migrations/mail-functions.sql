@@ -44,6 +44,9 @@ COMMENT ON FUNCTION mail.open_copy IS 'Which copy a transaction repeats, if any:
 --   failure (`denied` names those that were: they may have been committed all the same), and no client is known to have
 --   read of it, except of transactions that were whole only after this one began: then this one was overtaken.
 -- The rules are those of Tests/Models, which says for each what goes wrong without it.
+--
+-- What may be a repetition, but does not count as one yet (`absorbs`), is left undone (6), and so are the APPENDs to the
+-- same mailbox that their connection sent behind it.
 CREATE OR REPLACE FUNCTION mail.commit_dispositions(
     account_ids bigint[], fingerprints bytea[], other_fingerprints bytea[], transactions uuid[], connections uuid[],
     ordinals integer[], began_at bigint[], received_at bigint[], denied bytea[], absorbs boolean[],
@@ -80,6 +83,8 @@ DECLARE
     known_modseq bigint;
     has_copies boolean;
     is_own boolean;
+    -- Connections of which an APPEND to this mailbox is in doubt.
+    held uuid[];
     -- What is gathered for the mailbox, and for the account.
     new_uid bigint;
     new_modseq bigint;
@@ -118,6 +123,7 @@ BEGIN
             unseen := 0;
             deleted := 0;
             wanted := NULL;
+            held := NULL;
             box_id := NULL;
             IF owner_id IS NOT NULL AND mailbox_names[i] IS NOT NULL THEN
                 SELECT m.mailbox_id, m.uid_validity, m.keywords INTO box_id, box_validity, box_keywords
@@ -192,6 +198,12 @@ BEGIN
                                 clients[i], identities[i], reverse_paths[i], forward_paths[i], message_ids[i]);
                         END IF;
                     END IF;
+                    IF outcome = 6 AND doors[i] = 4 THEN held := held || connections[i]; END IF;
+                    unused := unused || content_ids[i];
+                    RETURN NEXT;
+                ELSIF connections[i] = ANY (held) THEN
+                    -- It was sent behind one that may have to be stored first: uids are in the order of commands.
+                    outcome := 6;
                     unused := unused || content_ids[i];
                     RETURN NEXT;
                 ELSIF mailbox_names[i] IS NULL THEN

@@ -52,4 +52,10 @@ private struct AcceptanceByKey: Acceptance {
     func append(_ request: AppendRequest, message: Payload, _ context: CallContext) async throws -> AppendReply {
         try await access.append(request, message: message, context)
     }
+
+    func appendEach(
+        _ request: AppendEachRequest, messages: Payload, _ context: CallContext
+    ) async throws -> AppendEachReply {
+        try await access.appendEach(request, messages: messages, context)
+    }
 }

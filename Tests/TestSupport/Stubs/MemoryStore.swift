@@ -19,6 +19,8 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         package var now: Int64 = 1_704_888_000_000_000
         /// Thrown by every call while it is set.
         package var fault: MessagingError?
+        /// Thrown by the calls of these names.
+        package var faults: [String: MessagingError] = [:]
         /// Octets that fetchOctets gives before it fails once.
         package var failAfterOctets: Int?
         /// Reads of messages, calls and pages and pieces of them, before storage is away for `readsThatFail` more; nil for
@@ -42,6 +44,9 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         package var abandonedUploads = 0
         /// Who appended, one message after another.
         package var appendClients: [ClientConnection] = []
+        /// The most messages, and octets, that were appended one behind the other with one call.
+        package var longestSuccession = 0
+        package var largestSuccession = 0
         /// The connections that messages were appended by, and how many of their receipts are settled.
         package var connections: Set<Data> = []
         package var settledReceipts = 0
@@ -129,7 +134,7 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
     func call<Reply>(_ name: String, _ body: (inout State) throws -> (Reply, MailboxChanged?)) throws -> Reply {
         let (reply, change) = try state.withLock { state in
             state.calls[name, default: 0] += 1
-            if let fault = state.fault { throw fault }
+            if let fault = state.fault ?? state.faults[name] { throw fault }
             return try body(&state)
         }
         publish(change)
@@ -520,6 +525,47 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         guard request.messages.isEmpty, !request.hasReplaced else {
             return try appendTogether(request, octets, context)
         }
+        return try appendOne(request, octets, context.transaction)
+    }
+
+    /// Several, each for itself.
+    package func appendEach(
+        _ request: AppendEachRequest, messages: Payload, _ context: CallContext
+    ) async throws -> AppendEachReply {
+        _ = try call("appendEach") { _ in ((), nil) }
+        var octets: [UInt8] = []
+        for try await chunk in messages { octets += chunk.readableBytesView }
+        state.withLock { state in
+            state.longestSuccession = max(state.longestSuccession, request.appends.count)
+            state.largestSuccession = max(state.largestSuccession, octets.count)
+        }
+        var rest = octets[...]
+        var reply = AppendEachReply()
+        for append in request.appends {
+            let own = rest.prefix(Int(append.message.messageOctets))
+            rest = rest.dropFirst(own.count)
+            guard let transaction = TransactionID(octets: append.transactionID) else {
+                throw MessagingError(.malformed, "a transaction without a name")
+            }
+            let single = AppendRequest.with {
+                $0.accountID = request.accountID
+                $0.mailboxName = request.mailboxName
+                $0.client = request.client
+                $0.client.ordinal = append.ordinal
+                $0.client.receivedUptime = append.receivedUptime
+                $0.flags = append.message.flags
+                $0.internalDate = append.message.internalDate
+                $0.messageOctets = append.message.messageOctets
+            }
+            reply.replies.append(try appendOne(single, Array(own), transaction))
+        }
+        guard rest.isEmpty else { throw MessagingError(.malformed, "octets of nobody") }
+        return reply
+    }
+
+    private func appendOne(
+        _ request: AppendRequest, _ octets: [UInt8], _ transaction: TransactionID
+    ) throws -> AppendReply {
         guard octets.count == Int(request.messageOctets) else { throw MessagingError(.malformed, "octets missing") }
         var parsed = MemoryMessage.parse(octets, prefix: [])
         parsed.date = request.internalDate == 0 ? 1_704_067_200_000_000 : request.internalDate
@@ -549,7 +595,7 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
             reply.uidValidity = state.mailboxes[index].uidValidity
             reply.uid = state.mailboxes[index].add(stored, at: state.now)
             reply.receipt.accountID = request.accountID
-            reply.receipt.transactionID = .init(context.transaction.octets)
+            reply.receipt.transactionID = .init(transaction.octets)
             state.connections.insert(request.client.connectionID)
             return (reply, state.change(index))
         }

@@ -14,6 +14,7 @@ package actor RecordingDelivery: Delivery {
     }
 
     package private(set) var commits: [Commit] = []
+    package private(set) var successions: [Int] = []
     package private(set) var staged: [[UInt8]] = []
     private var outcomes: [Int64: CommitOutcome] = [:]
     private var failures: [MessagingError?] = []
@@ -46,14 +47,46 @@ package actor RecordingDelivery: Delivery {
                 idempotencyKey: context.idempotencyKey))
         if isHeld { await withCheckedContinuation { gate = $0 } }
         if !failures.isEmpty, let failure = failures.removeFirst() { throw failure }
-        return CommitReply.with { reply in
-            let dispositions = request.dispositions + request.messages.flatMap(\.dispositions)
+        return answer(request.dispositions + request.messages.flatMap(\.dispositions), firstUID: 1)
+    }
+
+    /// As if each had come alone; how many came together stands in `successions`.
+    package func commitEach(
+        _ request: CommitEachRequest, payload: [ByteBuffer], _ context: CallContext
+    ) async throws -> CommitEachReply {
+        successions.append(request.commits.count)
+        var octets = payload.first ?? ByteBuffer()
+        var reply = CommitEachReply()
+        for (position, commit) in request.commits.enumerated() {
+            guard let header = octets.readSlice(length: Int(commit.content.headerOctets)),
+                let body = octets.readSlice(length: Int(commit.content.bodyOctets)),
+                let transaction = TransactionID(octets: commit.transactionID)
+            else { throw MessagingError(.malformed) }
+            let single = CommitRequest.with {
+                $0.content = commit.content
+                $0.dispositions = commit.dispositions
+                $0.origin = request.origin
+                $0.origin.ordinal = commit.ordinal
+                $0.origin.receivedUptime = commit.receivedUptime
+            }
+            commits.append(
+                Commit(
+                    request: single, payload: [ByteBuffer(), header, body], transaction: transaction,
+                    idempotencyKey: context.idempotencyKey))
+            reply.replies.append(answer(commit.dispositions, firstUID: UInt32(position + 1)))
+        }
+        if !failures.isEmpty, let failure = failures.removeFirst() { throw failure }
+        return reply
+    }
+
+    private func answer(_ dispositions: [Disposition], firstUID: UInt32) -> CommitReply {
+        CommitReply.with { reply in
             reply.results = dispositions.enumerated().map { position, disposition in
                 .with {
                     $0.outcome = disposition.hasStore ? outcomes[disposition.store.accountID] ?? .done : .done
                     $0.mailboxID = 7
                     $0.uidValidity = 11
-                    $0.uid = UInt32(position + 1)
+                    $0.uid = firstUID + UInt32(position)
                 }
             }
         }

@@ -24,19 +24,21 @@ extension Session {
             printer.tagged(command.tag, status)
             try accept(machine.badCommandArrived())
         case .run:
+            followers = []
+            var request = AppendRequest()
             try await complete(command.tag, command.name) { session in
                 do {
-                    return try await session.store(command)
+                    return try await session.store(command, &request)
                 } catch {
                     await session.reviewAgain()
                     throw error
                 }
             }
+            try await answerFollowers(of: request)
         }
     }
 
-    private func store(_ command: AppendCommand) async throws -> CommandOutcome {
-        var request = AppendRequest()
+    private func store(_ command: AppendCommand, _ request: inout AppendRequest) async throws -> CommandOutcome {
         let first: AppendedMessage
         let place: MailboxPlace
         // Octets of a message that streams.
@@ -74,12 +76,13 @@ extension Session {
             request.describe(gathered.messages.map { $0.permitted(by: rights) })
             // Only now they are whole.
             request.client.receivedUptime = Moment.now.uptime
-            let whole = request
-            reply = try await handingOver { session in
-                try await session.services.acceptance.append(
-                    whole, message: payload,
-                    CallContext(transaction: session.transaction, timeout: timeout, idempotencyKey: .next()))
+            let followers =
+                mayHaveCompany(command, gathered, place) ? readAhead(behind: command, octets: gathered.octetCount) : []
+            if let octets = gathered.octets, !followers.isEmpty {
+                let (reply, isNoted) = try await handOver(request, octets, with: followers)
+                return try await outcome(of: reply, command, place.rights, replacing: 0, isNoted: isNoted)
             }
+            reply = try await handOver(request, payload, timeout: timeout)
         }
         return try await outcome(of: reply, command, place.rights, replacing: request.replaced.uid)
     }
@@ -117,6 +120,15 @@ extension Session {
             replacement.uid = number.rawValue
         }
         return replacement
+    }
+
+    /// Hands over what stands in memory, or in storage.
+    func handOver(_ request: AppendRequest, _ payload: Payload, timeout: Duration) async throws -> AppendReply {
+        try await handingOver { session in
+            try await session.services.acceptance.append(
+                request, message: payload,
+                CallContext(transaction: session.transaction, timeout: timeout, idempotencyKey: .next()))
+        }
     }
 
     /// When a hand-over fails nobody knows what it has left behind; the session remembers some, and then ends.
@@ -260,19 +272,18 @@ extension Session {
         return Refusal(status.condition, status.text.code, status.text.text)
     }
 
-    private func outcome(
-        of reply: AppendReply, _ command: AppendCommand, _ rights: MailboxRights, replacing replaced: UInt32
+    /// The command's answer. `isNoted` says that what has arrived was noted when it was stored with others.
+    func outcome(
+        of reply: AppendReply, _ command: AppendCommand, _ rights: MailboxRights, replacing replaced: UInt32,
+        isNoted: Bool = false
     ) async throws -> CommandOutcome {
         await reviewAgain()
         switch reply.outcome {
         case .stored:
             if reply.hasReceipt { knowledge.replied(reply.receipts.isEmpty ? [reply.receipt] : reply.receipts) }
             let uids = reply.uids.isEmpty ? [reply.uid] : reply.uids
-            notifications?.told?.stored(uids, in: reply.mailboxID)
-            if selected?.view.mailboxID == reply.mailboxID { selected?.ownArrivals.formUnion(uids) }
             let isReplacement = command.replaced != nil
-            // Into the selected mailbox, or out of it: the client is told at once (RFC 9051, 6.3.12; RFC 8508, 3.4).
-            if isReplacement || selected?.view.mailboxID == reply.mailboxID { try? await refreshSelected() }
+            if !isNoted { await note(arrivalOf: uids, in: reply.mailboxID, isReplacement: isReplacement) }
             // Who may not read the target learns nothing of it (RFC 4315, 3).
             let code: ResponseCode? =
                 rights.contains(.read)
@@ -294,6 +305,15 @@ extension Session {
         }
     }
 
+    /// Messages that the client itself has put there. Into the selected mailbox, or out of it: the client is told at once
+    /// (RFC 9051, 6.3.12; RFC 8508, 3.4).
+    func note(arrivalOf uids: [UInt32], in mailboxID: Int64, isReplacement: Bool = false) async {
+        notifications?.told?.stored(uids, in: mailboxID)
+        let isSelected = selected?.view.mailboxID == mailboxID
+        if isSelected { selected?.ownArrivals.formUnion(uids) }
+        if isReplacement || isSelected { try? await refreshSelected() }
+    }
+
     /// Flags as storage takes them. System flags that no client may set are refused.
     static func storable(_ flags: [Flag]) throws -> [String] {
         try flags.compactMap { flag in
@@ -309,7 +329,7 @@ extension Session {
 
 extension AppendedMessage {
     /// What a client says of a message; throws when it cannot be stored. An empty one is how a client gives up (RFC 3502).
-    fileprivate init(_ message: AppendMessage) throws {
+    init(_ message: AppendMessage) throws {
         self.init()
         flags = try Session.storable(message.flags)
         internalDate = message.internalDate?.microsecondsSince1970 ?? 0

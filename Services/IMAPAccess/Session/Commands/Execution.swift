@@ -24,9 +24,10 @@ extension Session {
     /// Runs `work` as the command in hand and answers with what comes of it: an error that is not the session's end is
     /// a NO, and the session goes on.
     func complete(
-        _ tag: String, _ name: String, _ work: (isolated Session) async throws -> CommandOutcome
+        _ tag: String, _ name: String, as transaction: TransactionID = .next(),
+        _ work: (isolated Session) async throws -> CommandOutcome
     ) async throws {
-        transaction = .next()
+        self.transaction = transaction
         if let selected, selected.isForeign { self.selected?.isReviewed = false }
         let begun = NIODeadline.now()
         var outcome: CommandOutcome
