@@ -139,6 +139,12 @@ let package = Package(
             ],
             resources: [.embedInCode("Migrations")]),
         service("Administration", ["Contracts", "Messaging", arguments, logging]),
+        .target(
+            name: "Executables",
+            dependencies: [
+                "SMTPIngress", "IMAPAccess", "ContentProcessing", "Authentication", "Storage", "Administration",
+            ],
+            path: "deploy/Executables", swiftSettings: strict),
 
         .target(
             name: "TestSupport",
