@@ -27,7 +27,9 @@ let package = Package(
         fuzzer("SMTPFuzzer", ["SMTPSyntax"]),
         fuzzer("AddressFuzzer", ["SMTPSyntax", "MailMessage"]),
         fuzzer("IMAPFuzzer", ["IMAPSyntax"]),
+        fuzzer("URLFuzzer", ["IMAPSyntax"]),
         fuzzer("MIMEFuzzer", ["MailMessage"]),
+        fuzzer("TextFuzzer", ["MailMessage"]),
         fuzzer("ProxyFuzzer", ["ProxyProtocol"]),
         fuzzer(
             "ContractFuzzer", ["Contracts", "Messaging"],
