@@ -139,6 +139,12 @@ let package = Package(
             ],
             resources: [.embedInCode("Migrations")]),
         service("Administration", ["Contracts", "Messaging", arguments, logging]),
+        .target(
+            name: "Executables",
+            dependencies: [
+                "SMTPIngress", "IMAPAccess", "ContentProcessing", "Authentication", "Storage", "Administration",
+            ],
+            path: "deploy/Executables", swiftSettings: strict),
 
         .target(
             name: "TestSupport",
@@ -147,6 +153,7 @@ let package = Package(
                 "Cryptography", "SASL", nioCore, nioPosix, logging,
             ],
             path: "Tests/TestSupport", swiftSettings: strict),
+        .target(name: "TestRandomness", path: "Tests/TestRandomness", swiftSettings: strict),
         .executableTarget(
             name: "MessagingBenchmark", dependencies: ["Messaging", "CZeroMQ", nioCore, logging],
             path: "Tests/Benchmarks/Messaging", swiftSettings: strict),
@@ -159,15 +166,15 @@ let package = Package(
         .testTarget(
             name: "StorageBenchmark", dependencies: ["Storage", "TestSupport"],
             path: "Tests/Benchmarks/Storage", swiftSettings: strict),
-        tests("Messaging", ["TestSupport", "CZeroMQ", nioCore, logging, atomics]),
+        tests("Messaging", ["TestSupport", "TestRandomness", "CZeroMQ", nioCore, logging, atomics]),
         tests("Contracts", ["TestSupport", nioCore, protobuf]),
         tests("ServiceRuntime", ["TestSupport"]),
-        tests("Database", ["TestSupport"]),
+        tests("Database", ["TestSupport", "TestRandomness"]),
         tests("Cryptography"),
         tests("TransportSecurity", [nioEmbedded, nioPosix]),
-        tests("MailMessage"),
-        tests("SMTPSyntax"),
-        tests("IMAPSyntax", [nioCore], data: ["Dialogues"]),
+        tests("MailMessage", ["TestRandomness"]),
+        tests("SMTPSyntax", ["TestRandomness"]),
+        tests("IMAPSyntax", ["TestRandomness", nioCore], data: ["Dialogues"]),
         tests("ProxyProtocol", ["TestSupport", nioCore, nioEmbedded, logging]),
         tests("SASL"),
         tests("Settlement", ["TestSupport", nioEmbedded, nioPosix, atomics]),
@@ -179,7 +186,7 @@ let package = Package(
             data: ["Dialogues"]),
         tests("ContentProcessing", ["TestSupport"]),
         tests("Authentication", ["TestSupport"]),
-        tests("Storage", ["TestSupport"]),
+        tests("Storage", ["TestSupport", "TestRandomness"]),
         tests("Administration", ["TestSupport"]),
         // The executables are dependencies so that they are built; the tests start them as processes.
         .testTarget(

@@ -1,5 +1,6 @@
 import Database
 import NIOCore
+import TestRandomness
 import Testing
 
 @Suite("Values travel in the binary format")

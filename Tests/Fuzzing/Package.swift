@@ -6,13 +6,11 @@ let settings: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature(
 // lld, because gold cannot read the debug information of the fuzzer's runtime.
 let linking: [LinkerSetting] = [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]
 
-func fuzzer(_ name: String, _ products: [String]) -> Target {
+func fuzzer(_ name: String, _ products: [String], _ others: [Target.Dependency] = []) -> Target {
     .executableTarget(
         name: name,
-        dependencies: [
-            "FuzzDriver", .product(name: "NIOCore", package: "swift-nio"),
-            .product(name: "SwiftProtobuf", package: "swift-protobuf"),
-        ] + products.map { .product(name: $0, package: "martlet") },
+        dependencies: ["FuzzDriver", .product(name: "NIOCore", package: "swift-nio")]
+            + products.map { .product(name: $0, package: "martlet") } + others,
         swiftSettings: settings, linkerSettings: linking)
 }
 
@@ -29,8 +27,12 @@ let package = Package(
         fuzzer("SMTPFuzzer", ["SMTPSyntax"]),
         fuzzer("AddressFuzzer", ["SMTPSyntax", "MailMessage"]),
         fuzzer("IMAPFuzzer", ["IMAPSyntax"]),
+        fuzzer("URLFuzzer", ["IMAPSyntax"]),
         fuzzer("MIMEFuzzer", ["MailMessage"]),
+        fuzzer("TextFuzzer", ["MailMessage"]),
         fuzzer("ProxyFuzzer", ["ProxyProtocol"]),
-        fuzzer("ContractFuzzer", ["Contracts", "Messaging"]),
+        fuzzer(
+            "ContractFuzzer", ["Contracts", "Messaging"],
+            [.product(name: "SwiftProtobuf", package: "swift-protobuf")]),
     ]
 )

@@ -90,9 +90,11 @@ struct KeptOrderTests {
         let search = try await store.search([.all])
         let long = [SortCriterion](repeating: SortCriterion(.subject), count: 5000)
         #expect(try await SortRun(search: search, criteria: long, orders: orders).sorted().indices == [1, 0])
-        #expect(orders.sorted(search.columns.mailbox.mailboxID, by: [SortCriterion(.subject)])?.order == [1, 0])
+        let order = KeptOrders.Order(
+            mailboxID: search.columns.mailbox.mailboxID, criteria: [SortCriterion(.subject)])
+        #expect(orders.sorted.find(order)?.order == [1, 0])
         _ = try await ThreadRun(search: search, algorithm: .references, orders: orders).threads(.uids)
-        #expect(orders.threaded(search.columns.mailbox.mailboxID) == nil)
+        #expect(orders.threaded.find(search.columns.mailbox.mailboxID) == nil)
     }
 
     @Test("Rows say what is missing, and only take what comes last")

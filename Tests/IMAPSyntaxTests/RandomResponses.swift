@@ -1,4 +1,5 @@
 import NIOCore
+import TestRandomness
 
 @testable import IMAPSyntax
 

@@ -2,32 +2,6 @@ import NIOCore
 
 @testable import IMAPSyntax
 
-/// SplitMix64: small, and the same sequence for the same seed everywhere.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    mutating func chance(_ part: Int, of whole: Int) -> Bool { Int.random(in: 0..<whole, using: &self) < part }
-
-    mutating func pick<Element>(_ elements: [Element]) -> Element {
-        elements[Int.random(in: elements.indices, using: &self)]
-    }
-
-    mutating func array<Element>(_ counts: ClosedRange<Int>, _ make: (inout SeededGenerator) -> Element) -> [Element] {
-        let count = Int.random(in: counts, using: &self)
-        return (0..<count).map { _ in make(&self) }
-    }
-}
-
 extension ByteBuffer {
     /// Octets of a text.
     init(_ text: String) { self.init(string: text) }

@@ -1,4 +1,5 @@
 import NIOCore
+import TestRandomness
 import Testing
 
 @testable import IMAPSyntax
@@ -100,6 +101,11 @@ struct URLTests {
         ("/foo/;UID=20/..", IMAPURL(.absolutePath, .messages(in: IMAPURLMailbox("foo")))),
         ("/a/../b/./c/;UID=1", IMAPURL(.absolutePath, message("b/c", uid: 1))),
         ("/%2e%2e/;UID=1", IMAPURL(.absolutePath, message("..", uid: 1))),
+        (
+            "/a/;UID=1/;SECTION=HEADER.FIELDS%20(X%2F..%2FY)",
+            IMAPURL(
+                .absolutePath, message("a", uid: 1, section: BodySection(text: .headerFields(["X/../Y"]))))
+        ),
         ("/inbox/;UID=1", IMAPURL(.absolutePath, message(.inbox, uid: 1))),
         ("imap://example.com", IMAPURL(.absolute(IMAPURLServer(host: "example.com")), .server)),
         ("IMAP://[2001:db8::1]:143/", IMAPURL(.absolute(IMAPURLServer(host: "[2001:db8::1]", port: 143)), .server)),

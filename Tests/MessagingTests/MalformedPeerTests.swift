@@ -1,6 +1,7 @@
 import CZeroMQ
 import Foundation
 import NIOCore
+import TestRandomness
 import TestSupport
 import Testing
 

@@ -1,5 +1,6 @@
 import NIOCore
 import SMTPSyntax
+import TestRandomness
 import Testing
 
 @Suite struct DataDecoderTests {

@@ -1,6 +1,7 @@
 import Contracts
 import Messaging
 import NIOCore
+import TestRandomness
 import TestSupport
 import Testing
 

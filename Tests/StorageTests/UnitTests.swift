@@ -1,4 +1,5 @@
 import Messaging
+import TestRandomness
 import Testing
 
 @testable import Storage

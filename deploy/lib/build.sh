@@ -32,12 +32,9 @@ find_swift() {
     export PATH
 }
 
-# The executables of the system and nothing else: no test, no benchmark.
+# The executables of the system and nothing else, no test, no benchmark: in one build, so that they are made side by side.
 build_products() {
-    local name
-    for name in martlet "${services[@]/#/martlet-}"; do
-        swift build -c release --package-path "$checkout" --scratch-path "$1" --product "$name" || return
-    done
+    swift build -c release --package-path "$checkout" --scratch-path "$1" --target Executables
 }
 
 # Builds every executable in release mode; shows the compiler's own count while it works.

@@ -2,37 +2,63 @@ import IMAPSyntax
 import Synchronization
 
 /// In which orders and threads messages stand, kept near the sessions: a client asks for the same order again and again,
-/// and a message never changes. What is kept of a mailbox is brought up to date with the messages that are new in it.
-final class KeptOrders: Sendable {
-    private struct Order: Hashable {
+/// and a message never changes.
+struct KeptOrders: Sendable {
+    struct Order: Hashable {
         var mailboxID: Int64
         var criteria: [SortCriterion]
     }
 
-    private let sorted: Mutex<Generations<Order, SortedMessages>>
+    let sorted: KeptMailboxes<Order, SortedMessages>
     /// By mailbox.
-    private let threaded: Mutex<Generations<Int64, ThreadedMessages>>
+    let threaded: KeptMailboxes<Int64, ThreadedMessages>
 
     /// Each kind up to about so many octets; 0 for none.
     init(octets: Int) {
-        sorted = Mutex(Generations(limit: octets))
-        threaded = Mutex(Generations(limit: octets))
+        sorted = KeptMailboxes(octets: octets)
+        threaded = KeptMailboxes(octets: octets)
     }
+}
 
-    func sorted(_ mailboxID: Int64, by criteria: [SortCriterion]) -> SortedMessages? {
-        sorted.withLock { $0.find(Order(mailboxID: mailboxID, criteria: criteria)) }
-    }
+/// Messages of a mailbox of which something is kept.
+protocol KeptMessages: Sendable {
+    var rows: KeptRows { get }
+    /// About how much they occupy.
+    var octets: Int { get }
+}
 
-    func keep(_ messages: SortedMessages, _ mailboxID: Int64, by criteria: [SortCriterion]) {
-        sorted.withLock { $0.put(messages, Order(mailboxID: mailboxID, criteria: criteria), cost: messages.octets) }
-    }
+/// What is kept of mailboxes. It is brought up to date with the messages that are new in them.
+final class KeptMailboxes<Key: Hashable & Sendable, Messages: KeptMessages>: Sendable {
+    private let kept: Mutex<Generations<Key, Messages>>
 
-    func threaded(_ mailboxID: Int64) -> ThreadedMessages? {
-        threaded.withLock { $0.find(mailboxID) }
-    }
+    /// Up to about so many octets; 0 for none.
+    init(octets: Int) { kept = Mutex(Generations(limit: octets)) }
 
-    func keep(_ messages: ThreadedMessages, _ mailboxID: Int64) {
-        threaded.withLock { $0.put(messages, mailboxID, cost: messages.octets) }
+    func find(_ key: Key) -> Messages? { kept.withLock { $0.find(key) } }
+
+    func keep(_ messages: Messages, _ key: Key) { kept.withLock { $0.put(messages, key, cost: messages.octets) } }
+
+    /// What is kept, with all messages that a search has found among those present. When too many others were missing,
+    /// it is made of what was found alone, and not kept.
+    ///
+    /// `read` reads messages and appends them; it says false when one could not be appended.
+    func upToDate(
+        _ key: Key, from empty: Messages, present: [UInt32], found: [UInt32],
+        read: (_ uids: [UInt32], inout Messages) async throws -> Bool
+    ) async throws -> (messages: Messages, isKept: Bool) {
+        while true {
+            var messages = find(key) ?? empty
+            if messages.rows.isStale(for: present.count) { messages = empty }
+            let plan = messages.rows.plan(present: present, found: found)
+            if !plan.isKept { messages = empty }
+            guard !plan.reads.isEmpty else { return (messages, plan.isKept) }
+            if try await read(plan.reads, &messages) {
+                if plan.isKept { keep(messages, key) }
+                return (messages, plan.isKept)
+            }
+            // A message was overlooked before. It is not known again until all is made anew.
+            keep(empty, key)
+        }
     }
 }
 

@@ -38,24 +38,17 @@ struct SortRun: Sendable {
     /// must not be called by a list as long as the client likes.
     private func orderedAsKept(_ matches: [Int], by criteria: [SortCriterion]) async throws -> [Int] {
         let columns = search.columns
-        let mailboxID = columns.mailbox.mailboxID
+        let order = KeptOrders.Order(mailboxID: columns.mailbox.mailboxID, criteria: criteria)
         let found = matches.map { columns.uids[$0] }
-        var kept = orders.sorted(mailboxID, by: criteria) ?? SortedMessages(criteria)
-        if kept.rows.isStale(for: columns.count) { kept = SortedMessages(criteria) }
-        let plan = kept.rows.plan(present: columns.uids, found: found)
-        if !plan.isKept { kept = SortedMessages(criteria) }
-        if !plan.reads.isEmpty {
+        let (kept, _) = try await orders.sorted.upToDate(
+            order, from: SortedMessages(criteria), present: columns.uids, found: found
+        ) { uids, kept in
             var isInOrder = true
-            try await search.readEnvelopes(plan.reads) { index, envelope in
+            try await search.readEnvelopes(uids) { index, envelope in
                 if !kept.append(columns[index], envelope) { isInOrder = false }
             }
-            guard isInOrder else {
-                // A message was overlooked before. It is not known again until all is made anew.
-                orders.keep(SortedMessages(criteria), mailboxID, by: criteria)
-                return try await orderedAsKept(matches, by: criteria)
-            }
             kept.sort()
-            if plan.isKept { orders.keep(kept, mailboxID, by: criteria) }
+            return isInOrder
         }
         let positions = kept.rows.positions(in: found)
         return kept.order.compactMap { positions[$0] < 0 ? nil : matches[Int(positions[$0])] }
@@ -74,7 +67,7 @@ extension MailboxSearch {
 }
 
 /// Messages of a mailbox with their sort keys, in order.
-struct SortedMessages: Sendable {
+struct SortedMessages: KeptMessages {
     private(set) var rows = KeptRows()
     /// The rows in order.
     private(set) var order: [Int] = []
@@ -82,7 +75,6 @@ struct SortedMessages: Sendable {
 
     init(_ criteria: [SortCriterion]) { keys = SortKeys(criteria) }
 
-    /// About how much they occupy.
     var octets: Int { 128 + 12 * rows.count + keys.octets }
 
     /// False when a later message is there already.

@@ -28,37 +28,30 @@ struct ThreadRun: Sendable {
     private func made(_ found: [UInt32]) async throws -> (ThreadedMessages, [ThreadMember]) {
         let columns = search.columns
         let mailboxID = columns.mailbox.mailboxID
-        var kept = orders.threaded(mailboxID) ?? ThreadedMessages()
-        if kept.rows.isStale(for: columns.count) { kept = ThreadedMessages() }
-        let plan = kept.rows.plan(present: columns.uids, found: found)
-        if !plan.isKept { kept = ThreadedMessages() }
-        if !plan.reads.isEmpty {
+        var (kept, isKept) = try await orders.threaded.upToDate(
+            mailboxID, from: ThreadedMessages(), present: columns.uids, found: found
+        ) { uids, kept in
             var isInOrder = true
-            try await search.reader.messages(uids: plan.reads, { $0.header = true }) { message in
+            try await search.reader.messages(uids: uids, { $0.header = true }) { message in
                 guard let index = columns.index(of: message.uid) else { return }
                 if !kept.append(message, arrival: columns.dates[index]) { isInOrder = false }
             }
             try Task.checkCancellation()
-            guard isInOrder else {
-                // A message was overlooked before. It is not known again until all is made anew.
-                orders.keep(ThreadedMessages(), mailboxID)
-                return try await made(found)
-            }
+            return isInOrder
         }
         let members = kept.threads(algorithm, of: found)
-        if plan.isKept { orders.keep(kept, mailboxID) }
+        if isKept { orders.threaded.keep(kept, mailboxID) }
         return (kept, members)
     }
 }
 
 /// Messages of a mailbox with what threading needs of them, and the threads of all of them.
-struct ThreadedMessages: Sendable {
+struct ThreadedMessages: KeptMessages {
     private(set) var rows = KeptRows()
     private var input = ThreadInput()
     /// The threads of all rows, by the algorithms that were asked for.
     private var all: [ThreadAlgorithm: [ThreadMember]] = [:]
 
-    /// About how much they occupy.
     var octets: Int { 128 + 4 * rows.count + input.octets + all.values.reduce(0) { $0 + 32 * $1.count } }
 
     /// False when a later message is there already. The arrival is the internal date in microseconds.

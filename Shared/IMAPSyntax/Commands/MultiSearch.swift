@@ -72,9 +72,9 @@ extension SearchSource {
         case "INBOXES": return .inboxes
         case "PERSONAL": return .personal
         case "SUBSCRIBED": return .subscribed
-        case "SUBTREE": return .subtree(try NotifyMailboxes.names(&cursor))
-        case "SUBTREE-ONE": return .subtreeOne(try NotifyMailboxes.names(&cursor))
-        case "MAILBOXES": return .mailboxes(try NotifyMailboxes.names(&cursor))
+        case "SUBTREE": return .subtree(try cursor.mailboxes())
+        case "SUBTREE-ONE": return .subtreeOne(try cursor.mailboxes())
+        case "MAILBOXES": return .mailboxes(try cursor.mailboxes())
         default:
             throw cursor.failure(
                 "selected, inboxes, personal, subscribed, subtree, subtree-one or mailboxes", at: start)
@@ -87,15 +87,9 @@ extension SearchSource {
         case .inboxes: writer.text("INBOXES")
         case .personal: writer.text("PERSONAL")
         case .subscribed: writer.text("SUBSCRIBED")
-        case .subtree(let names):
-            writer.text("SUBTREE ")
-            writer.list(names) { $0.mailbox($1) }
-        case .subtreeOne(let names):
-            writer.text("SUBTREE-ONE ")
-            writer.list(names) { $0.mailbox($1) }
-        case .mailboxes(let names):
-            writer.text("MAILBOXES ")
-            writer.list(names) { $0.mailbox($1) }
+        case .subtree(let names): writer.mailboxes("SUBTREE", names)
+        case .subtreeOne(let names): writer.mailboxes("SUBTREE-ONE", names)
+        case .mailboxes(let names): writer.mailboxes("MAILBOXES", names)
         }
     }
 }

@@ -147,19 +147,12 @@ extension NotifyMailboxes {
         case "INBOXES": return .inboxes
         case "PERSONAL": return .personal
         case "SUBSCRIBED": return .subscribed
-        case "SUBTREE": return .subtree(try names(&cursor))
-        case "MAILBOXES": return .mailboxes(try names(&cursor))
+        case "SUBTREE": return .subtree(try cursor.mailboxes())
+        case "MAILBOXES": return .mailboxes(try cursor.mailboxes())
         default:
             throw cursor.failure(
                 "selected, selected-delayed, inboxes, personal, subscribed, subtree or mailboxes", at: start)
         }
-    }
-
-    /// `SP (mailbox / "(" mailbox *(SP mailbox) ")")`
-    static func names(_ cursor: inout ByteCursor) throws(SyntaxError) -> [MailboxName] {
-        try cursor.space()
-        guard cursor.isNext(UInt8(ascii: "(")) else { return [try cursor.mailbox()] }
-        return try cursor.list { cursor throws(SyntaxError) in try cursor.mailbox() }
     }
 
     func write(to writer: inout CommandWriter) {
@@ -169,12 +162,8 @@ extension NotifyMailboxes {
         case .inboxes: writer.text("INBOXES")
         case .personal: writer.text("PERSONAL")
         case .subscribed: writer.text("SUBSCRIBED")
-        case .subtree(let names):
-            writer.text("SUBTREE ")
-            writer.list(names) { $0.mailbox($1) }
-        case .mailboxes(let names):
-            writer.text("MAILBOXES ")
-            writer.list(names) { $0.mailbox($1) }
+        case .subtree(let names): writer.mailboxes("SUBTREE", names)
+        case .mailboxes(let names): writer.mailboxes("MAILBOXES", names)
         }
     }
 }

@@ -139,6 +139,13 @@ extension ByteCursor {
         return MailboxName(try mailboxText(try astring(expected), at: start))
     }
 
+    /// `SP one-or-more-mailbox` (RFC 5465, 8): a name, or names in parentheses.
+    mutating func mailboxes() throws(SyntaxError) -> [MailboxName] {
+        try space()
+        guard isNext(UInt8(ascii: "(")) else { return [try mailbox()] }
+        return try list { cursor throws(SyntaxError) in try cursor.mailbox() }
+    }
+
     /// `list-mailbox`: a name with wildcards.
     mutating func mailboxPattern() throws(SyntaxError) -> MailboxPattern {
         let start = position

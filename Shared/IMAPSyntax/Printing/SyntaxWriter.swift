@@ -94,6 +94,13 @@ extension SyntaxWriter {
 
     mutating func mailbox(_ name: MailboxName) { astring(encoded(name.value)) }
 
+    /// A word and the mailboxes behind it (RFC 5465, 8: `one-or-more-mailbox`).
+    mutating func mailboxes(_ word: StaticString, _ names: [MailboxName]) {
+        text(word)
+        space()
+        list(names) { $0.mailbox($1) }
+    }
+
     /// A prefix of names, always as a string (RFC 9051, 9: `namespace-descr`).
     mutating func mailboxPrefix(_ name: MailboxName) { string(encoded(name.value)) }
 

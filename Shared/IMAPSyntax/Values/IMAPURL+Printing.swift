@@ -61,7 +61,9 @@ extension IMAPURLMessage {
         if section != .whole {
             var writer = CommandWriter(encoding: .utf8, literals: .nonSynchronizing)
             writer.section(section)
-            parts.append(";SECTION=" + percentEncoded(writer.buffer.readableBytesView.dropFirst().dropLast()))
+            // The name of a field may have slashes, which make no steps in the path.
+            let octets = writer.buffer.readableBytesView.dropFirst().dropLast()
+            parts.append(";SECTION=" + percentEncoded(octets, keepsSlash: false))
         }
         if let partial { parts.append(";PARTIAL=\(partial.offset)" + (partial.count.map { ".\($0)" } ?? "")) }
         return parts.joined(separator: "/") + (authorization?.text ?? "")

@@ -16,3 +16,11 @@ public func fuzz(_ body: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt) {
 public func octets(_ start: UnsafePointer<UInt8>?, _ count: Int) -> [UInt8] {
     Array(UnsafeBufferPointer(start: start, count: count))
 }
+
+/// Ends the run with what is wrong when a property of an input does not hold; in release mode `precondition` says nothing.
+public func check(
+    _ holds: Bool, _ wrong: @autoclosure () -> String = "a property does not hold", file: StaticString = #fileID,
+    line: UInt = #line
+) {
+    if !holds { fatalError(wrong(), file: file, line: line) }
+}

@@ -23,22 +23,22 @@ enum MIMEFuzzer {
             let middle = Int(first) % (rest.count + 1)
             let limits = MIMELimits()
             _ = try? MIMEIndex(decoding: rest)
-            precondition(
+            check(
                 visible([rest[...]]) == visible([rest[..<middle], rest[middle...]]), "HTML depends on how it came")
             guard let whole = try? MessageParser.parse(rest, limits: limits) else { return 0 }
             var parser = MessageParser(limits: limits)
             guard (try? parser.consume(rest[..<middle])) != nil, (try? parser.consume(rest[middle...])) != nil,
                 let halves = try? parser.finish()
-            else { preconditionFailure("accepted in one piece, refused in two") }
-            precondition(whole.index.encoded() == halves.index.encoded(), "the index depends on how the octets came")
-            precondition(whole.envelopeOctets() == halves.envelopeOctets(), "the envelope depends on how it came")
+            else { fatalError("accepted in one piece, refused in two") }
+            check(whole.index.encoded() == halves.index.encoded(), "the index depends on how the octets came")
+            check(whole.envelopeOctets() == halves.envelopeOctets(), "the envelope depends on how it came")
             _ = whole.bodyStructureOctets()
             guard let decoded = try? MIMEIndex(decoding: whole.index.encoded()) else {
-                preconditionFailure("the index cannot be read back")
+                fatalError("the index cannot be read back")
             }
-            precondition(decoded.encoded() == whole.index.encoded(), "the index changed in its codec")
+            check(decoded.encoded() == whole.index.encoded(), "the index changed in its codec")
             for part in whole.index.parts {
-                precondition(part.header.upperBound <= rest.count && part.body.upperBound <= rest.count)
+                check(part.header.upperBound <= rest.count && part.body.upperBound <= rest.count)
                 guard var decoder = TransferDecoder(part.encoding) else { continue }
                 var decoded: [UInt8] = []
                 decoder.decode(rest[part.body], into: &decoded)

@@ -20,17 +20,17 @@ enum ProxyFuzzer {
                 fed += 1
                 last = ProxyHeader.next(&pieces)
             }
-            precondition(last == outcome, "a header depends on how it came")
+            check(last == outcome, "a header depends on how it came")
             switch outcome {
             case .header(let header):
-                precondition(pieces.readableBytes == 0, "octets behind the header were waited for")
-                precondition(whole.readableBytes == input.count - fed, "what was taken depends on how it came")
-                precondition(fed <= ProxyHeader.octetLimit)
+                check(pieces.readableBytes == 0, "octets behind the header were waited for")
+                check(whole.readableBytes == input.count - fed, "what was taken depends on how it came")
+                check(fed <= ProxyHeader.octetLimit)
                 if case .client(let source, let destination) = header {
-                    precondition(source.protocol == destination.protocol && source.ipAddress != nil)
+                    check(source.protocol == destination.protocol && source.ipAddress != nil)
                 }
-            case .needMore: precondition(whole.readableBytes == input.count && input.count < ProxyHeader.octetLimit)
-            case .malformed: precondition(whole.readableBytes == input.count)
+            case .needMore: check(whole.readableBytes == input.count && input.count < ProxyHeader.octetLimit)
+            case .malformed: check(whole.readableBytes == input.count)
             }
             return 0
         }

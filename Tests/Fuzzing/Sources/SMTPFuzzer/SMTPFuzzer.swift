@@ -52,10 +52,10 @@ enum SMTPFuzzer {
             let middle = rest.startIndex + Int(first) % max(1, rest.count + 1)
             let whole = [rest[...]]
             let halves = [rest[..<middle], rest[middle...]]
-            precondition(lines(of: whole) == lines(of: halves), "a line depends on how it came")
+            check(lines(of: whole) == lines(of: halves), "a line depends on how it came")
             let (one, two) = (message(of: whole), message(of: halves))
-            precondition(one.content == two.content && one.ended == two.ended, "a message depends on how it came")
-            precondition(!one.ended || one.violation == two.violation, "a violation depends on how it came")
+            check(one.content == two.content && one.ended == two.ended, "a message depends on how it came")
+            check(!one.ended || one.violation == two.violation, "a violation depends on how it came")
             var parser = ReplyParser()
             var buffer = ByteBuffer(bytes: rest)
             while let reply = try? parser.next(&buffer) {
