@@ -14,14 +14,8 @@ struct IMAPConfiguration: ServiceConfiguration {
             "PEM file with the certificate and those that lead to its authority. Without it there is no TLS and no login "
                 + "by password, and imaps.listen must be empty.", reloadable: true),
         .readableFile("tls.key", default: "", "PEM file with the certificate's private key.", reloadable: true),
-        .addresses(
-            "proxy.trusted", default: [],
-            "Addresses of the proxies that stand in front of this service and begin each connection with a PROXY header "
-                + "(version 1 or 2): from there the header is required and says where the client is, from anywhere else it "
-                + "is not interpreted. Unix sockets have no proxy."),
-        .duration(
-            "proxy.timeout", default: Limits().proxyHeaderTimeout, in: .milliseconds(100) ... .seconds(60),
-            "How long a proxy may take to send the header."),
+        .trustedProxies,
+        .proxyTimeout(default: Limits().proxyHeaderTimeout),
         .integer(
             "threads", default: 2, in: 1...256, "Event loops; each serves many sessions."),
         .octets(

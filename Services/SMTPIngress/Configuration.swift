@@ -22,14 +22,8 @@ struct IngressConfiguration: ServiceConfiguration {
         .path(
             "spool.directory", default: "spool",
             "The folder for messages too large for memory while they come in; the files have no name."),
-        .addresses(
-            "proxy.trusted", default: [],
-            "Addresses of the proxies that stand in front of this service and begin each connection with a PROXY header "
-                + "(version 1 or 2): from there the header is required and says where the client is, from anywhere else it "
-                + "is not interpreted. Unix sockets have no proxy."),
-        .duration(
-            "proxy.timeout", default: Timeouts().proxyHeader, in: .milliseconds(100) ... .seconds(60),
-            "How long a proxy may take to send the header."),
+        .trustedProxies,
+        .proxyTimeout(default: Timeouts().proxyHeader),
         .integer("event_loops", default: 0, in: 0...256, "Threads for connections; 0 means one a core."),
     ]
 

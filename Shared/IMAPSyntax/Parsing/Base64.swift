@@ -2,13 +2,7 @@ import NIOCore
 
 /// Base64 of authentication exchanges (RFC 9051, 9: `base64`), strict: padding is required and its bits are 0.
 enum Base64 {
-    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-
-    private static let values: [UInt8] = {
-        var table = [UInt8](repeating: 0xFF, count: 256)
-        for (value, octet) in alphabet.enumerated() { table[Int(octet)] = UInt8(truncatingIfNeeded: value) }
-        return table
-    }()
+    private static let alphabet = Base64Alphabet(last: "/")
 
     static func encode(_ octets: ByteBuffer, into output: inout ByteBuffer) {
         var bits: UInt32 = 0
@@ -18,11 +12,11 @@ enum Base64 {
             count += 8
             while count >= 6 {
                 count -= 6
-                output.writeInteger(alphabet[Int(bits >> count & 0x3F)])
+                output.writeInteger(alphabet.character(bits >> count))
             }
             bits &= (1 << count) - 1
         }
-        if count > 0 { output.writeInteger(alphabet[Int(bits << (6 - count) & 0x3F)]) }
+        if count > 0 { output.writeInteger(alphabet.character(bits << (6 - count))) }
         for _ in 0..<(3 - octets.readableBytes % 3) % 3 { output.writeInteger(UInt8(ascii: "=")) }
     }
 
@@ -39,9 +33,8 @@ enum Base64 {
                 padding += 1
                 continue
             }
-            let value = values[Int(octet)]
-            guard padding == 0, value != 0xFF else { return nil }
-            bits = bits << 6 | UInt32(value)
+            guard padding == 0, let value = alphabet.value(of: octet) else { return nil }
+            bits = bits << 6 | value
             count += 6
             if count >= 8 {
                 count -= 8

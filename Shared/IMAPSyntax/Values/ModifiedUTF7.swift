@@ -1,12 +1,6 @@
 /// Modified UTF-7, which IMAP4rev1 writes mailbox names in (RFC 3501, 5.1.3).
 public enum ModifiedUTF7 {
-    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,".utf8)
-
-    private static let values: [UInt8] = {
-        var table = [UInt8](repeating: 0xFF, count: 256)
-        for (value, octet) in alphabet.enumerated() { table[Int(octet)] = UInt8(truncatingIfNeeded: value) }
-        return table
-    }()
+    private static let alphabet = Base64Alphabet(last: ",")
 
     /// The octets of a name in modified UTF-7.
     public static func encode(_ name: String) -> [UInt8] {
@@ -23,11 +17,11 @@ public enum ModifiedUTF7 {
                 count += 16
                 while count >= 6 {
                     count -= 6
-                    output.append(alphabet[Int(bits >> count & 0x3F)])
+                    output.append(alphabet.character(bits >> count))
                 }
                 bits &= (1 << count) - 1
             }
-            if count > 0 { output.append(alphabet[Int(bits << (6 - count) & 0x3F)]) }
+            if count > 0 { output.append(alphabet.character(bits << (6 - count))) }
             output.append(UInt8(ascii: "-"))
             shifted.removeAll(keepingCapacity: true)
         }
@@ -81,10 +75,9 @@ public enum ModifiedUTF7 {
                     state = .closed
                     continue
                 }
-                let value = values[Int(octet)]
-                guard value != 0xFF else { return nil }
+                guard let value = alphabet.value(of: octet) else { return nil }
                 state = .shifted
-                bits = bits << 6 | UInt32(value)
+                bits = bits << 6 | value
                 count += 6
                 if count >= 16 {
                     count -= 16

@@ -38,16 +38,7 @@ public final class PeerClient: Sendable {
     public var readyReplicas: Int { core.readyGauge.load(ordering: .relaxed) }
 
     /// Closes the connections; calls that wait fail as unavailable.
-    public func close() async {
-        let core = self.core
-        let thread = context.thread
-        await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-            thread.execute {
-                core.close()
-                continuation.resume()
-            }
-        }
-    }
+    public func close() async { await context.thread.perform { [core] in core.close() } }
 
     /// One message, and perhaps some frames, for one answer.
     public func call(

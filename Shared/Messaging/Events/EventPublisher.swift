@@ -38,16 +38,7 @@ public final class EventPublisher: Sendable {
     }
 
     /// Closes the socket.
-    public func close() async {
-        let core = self.core
-        let thread = context.thread
-        await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-            thread.execute {
-                core.close()
-                continuation.resume()
-            }
-        }
-    }
+    public func close() async { await context.thread.perform { [core] in core.close() } }
 }
 
 /// The inside of an `EventPublisher`; confined to the socket thread.

@@ -39,16 +39,7 @@ public final class EventSubscriber: Sendable {
     }
 
     /// Ends all subscriptions.
-    public func close() async {
-        let core = self.core
-        let thread = context.thread
-        await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-            thread.execute {
-                core.close()
-                continuation.resume()
-            }
-        }
-    }
+    public func close() async { await context.thread.perform { [core] in core.close() } }
 }
 
 /// The events of one topic, for one reader. At most 1,024 are kept for it; one more turns them all into a lapse.

@@ -72,14 +72,5 @@ public final class ServerSocket: Sendable {
     }
 
     /// Cancels what is in hand and closes the socket.
-    public func close() async {
-        let core = self.core
-        let thread = context.thread
-        await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-            thread.execute {
-                core.close()
-                continuation.resume()
-            }
-        }
-    }
+    public func close() async { await context.thread.perform { [core] in core.close() } }
 }

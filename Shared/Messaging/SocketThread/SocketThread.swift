@@ -74,6 +74,16 @@ final class SocketThread: TaskExecutor, @unchecked Sendable {
         if isCurrent { action() } else { submit(.action(action)) }
     }
 
+    /// Runs the action on this thread and comes back when it is done.
+    func perform(_ action: @escaping @Sendable () -> Void) async {
+        await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+            execute {
+                action()
+                continuation.resume()
+            }
+        }
+    }
+
     /// Runs the action on this thread, after what it is doing now.
     func later(_ action: @escaping @Sendable () -> Void) {
         if isCurrent { local.append(.action(action)) } else { submit(.action(action)) }

@@ -141,6 +141,25 @@ extension ConfigurationKey {
     }
 }
 
+/// The proxies in front of a service that clients connect to.
+extension ConfigurationKey {
+    /// `proxy.trusted`
+    public static var trustedProxies: Self {
+        .addresses(
+            "proxy.trusted", default: [],
+            "Addresses of the proxies that stand in front of this service and begin each connection with a PROXY header "
+                + "(version 1 or 2): from there the header is required and says where the client is, from anywhere else it "
+                + "is not interpreted. Unix sockets have no proxy.")
+    }
+
+    /// `proxy.timeout`
+    public static func proxyTimeout(default duration: Duration) -> Self {
+        .duration(
+            "proxy.timeout", default: duration, in: .milliseconds(100) ... .seconds(60),
+            "How long a proxy may take to send the header.")
+    }
+}
+
 extension ConfigurationKey.Kind {
     /// What is expected at such a key, as it stands in an error: "expected …".
     public var expectation: String {
