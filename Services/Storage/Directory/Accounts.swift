@@ -36,6 +36,7 @@ extension DirectoryService {
             """),
         Statement("DELETE FROM mail.messages WHERE account_id = $1"),
         Statement("DELETE FROM mail.expunged WHERE account_id = $1"),
+        Statement("DELETE FROM mail.flag_changes WHERE account_id = $1"),
         Statement("DELETE FROM mail.subscriptions WHERE account_id = $1"),
         Statement("DELETE FROM mail.metadata WHERE account_id = $1"),
         Statement("DELETE FROM mail.rights WHERE account_id = $1"),

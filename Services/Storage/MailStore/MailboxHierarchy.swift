@@ -82,6 +82,7 @@ enum MailboxHierarchy {
             let mailboxID = hollow.mailboxID
             try connection.run([
                 remove(accountID, mailboxID), forgetExpunged(accountID, mailboxID),
+                FlagChangeLog.forget(accountID, mailboxID),
                 MetadataRows.forget(accountID, mailboxID), RightsRows.forget(accountID, mailboxID),
                 MailStoreService.forgetTexts(accountID, mailboxID),
             ])
@@ -113,6 +114,7 @@ enum MailboxHierarchy {
         let mailboxID = mailbox.mailboxID
         try connection.run([
             lock(accountID, mailboxID), removeMessages(accountID, mailboxID), forgetExpunged(accountID, mailboxID),
+            FlagChangeLog.forget(accountID, mailboxID),
             MetadataRows.forget(accountID, mailboxID), URLKeyRows.forget(accountID, mailboxID),
             RightsRows.forget(accountID, mailboxID), MailStoreService.forgetTexts(accountID, mailboxID),
             keepsName ? hollow(accountID, mailboxID) : remove(accountID, mailboxID),

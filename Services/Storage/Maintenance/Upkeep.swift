@@ -2,8 +2,9 @@ import Database
 import Logging
 
 /// Removes in the background what nobody needs any more: contents without a reference after a grace time, receipts after
-/// the longest time for which anyone repeats, old partitions of the ledger; and makes the ledger's next ones. In small
-/// portions, so that no lock is held long; several replicas share the work without meeting.
+/// the longest time for which anyone repeats, old entries of the log of flag changes, old partitions of the ledger; and
+/// makes the ledger's next ones. In small portions, so that no lock is held long; several replicas share the work without
+/// meeting.
 struct Upkeep: Sendable {
     let pool: ConnectionPool
     let grace: Duration
@@ -14,6 +15,8 @@ struct Upkeep: Sendable {
 
     /// Contents looked at in one transaction.
     static let portion = 500
+    /// Entries of the log of flag changes that go in one transaction.
+    private static let entries = 5_000
 
     /// Whoever copies a message finds it in a mailbox, so that a content without any reference gets none again; the
     /// grace time covers commits that are under way.
@@ -37,6 +40,19 @@ struct Upkeep: Sendable {
         )
         SELECT (SELECT count(*) FROM due), (SELECT count(*) FROM removed)
         """)
+    /// What another replica removes just now, or whoever changes flags, is left to them.
+    private static let flagChanges = Statement(
+        """
+        WITH gone AS (
+            DELETE FROM mail.flag_changes f
+            WHERE (f.account_id, f.mailbox_id, f.modseq) IN (
+                SELECT account_id, mailbox_id, modseq FROM mail.flag_changes
+                WHERE changed_at < now() - make_interval(secs => $1) ORDER BY changed_at
+                LIMIT \(entries) FOR UPDATE SKIP LOCKED)
+            RETURNING 1
+        )
+        SELECT count(*) FROM gone
+        """)
     /// Places that nobody takes any more.
     private static let settlers = Statement(
         "DELETE FROM mail.settlers WHERE reported_at < now() - interval '1 day'")
@@ -58,6 +74,9 @@ struct Upkeep: Sendable {
             total += removed
             if due < Self.portion { break }
         }
+        while let gone = try await pool.run(
+            Self.flagChanges(FlagChangeLog.age.inSeconds), deadline: .now + .seconds(30)
+        ).first?.decode(0, as: Int.self), gone == Self.entries {}
         try await pool.run(LedgerPartitions.make(), deadline: .now + .seconds(30))
         try await pool.run(LedgerPartitions.drop(keeping: ledgerDays), deadline: .now + .seconds(30))
         try await receipts.removeDue()
