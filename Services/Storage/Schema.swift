@@ -33,6 +33,8 @@ enum Schema {
         migration(7, "text index", PackageResources.mail_0007_text_index_sql),
         migration(8, "url keys", PackageResources.mail_0008_url_keys_sql),
         migration(9, "rights", PackageResources.mail_0009_rights_sql),
+        migration(10, "flag changes", PackageResources.mail_0010_flag_changes_sql),
+        migration(11, "released batches", PackageResources.mail_0011_released_batches_sql),
     ]
 
     private static func migration(_ number: Int, _ name: String, _ octets: [UInt8]) -> Migration {

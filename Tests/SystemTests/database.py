@@ -35,7 +35,8 @@ INVARIANTS = {
         SELECT count(*) FROM mail.contents c
         WHERE NOT EXISTS (SELECT FROM mail.messages m WHERE m.content_id = c.content_id)
           AND NOT EXISTS (SELECT FROM queue.entries q WHERE q.content_id = c.content_id)
-          AND NOT EXISTS (SELECT FROM mail.released_contents r WHERE r.content_id = c.content_id)""",
+          AND NOT EXISTS (SELECT FROM mail.released_contents r WHERE r.content_id = c.content_id)
+          AND c.content_id NOT IN (SELECT unnest(content_ids) FROM mail.released_batches)""",
     "chunks without content": """
         SELECT count(*) FROM mail.content_chunks k LEFT JOIN mail.contents c USING (content_id)
         WHERE c.content_id IS NULL
@@ -43,6 +44,14 @@ INVARIANTS = {
     "remembered removals without a mailbox": """
         SELECT count(*) FROM mail.expunged e LEFT JOIN mail.mailboxes b USING (account_id, mailbox_id)
         WHERE b.mailbox_id IS NULL""",
+    "entries of flag changes without a mailbox": """
+        SELECT count(*) FROM mail.flag_changes f LEFT JOIN mail.mailboxes b USING (account_id, mailbox_id)
+        WHERE b.mailbox_id IS NULL""",
+    "changed flags that no entry leads to": """
+        SELECT count(*) FROM mail.messages m JOIN mail.flag_changes f USING (account_id, mailbox_id, modseq)
+        WHERE NOT EXISTS (
+            SELECT FROM unnest(f.first_uids, f.last_uids) AS r (first_uid, last_uid)
+            WHERE m.uid BETWEEN r.first_uid AND r.last_uid)""",
     "mailboxes without an account": """
         SELECT count(*) FROM mail.mailboxes b LEFT JOIN directory.accounts a USING (account_id)
         WHERE a.account_id IS NULL""",

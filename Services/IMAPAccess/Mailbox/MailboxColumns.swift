@@ -78,9 +78,21 @@ struct MailboxColumns: Sendable {
 
     /// New flags for a message, unless a later change has been seen already.
     mutating func setFlags(_ newFlags: UInt64, modseq: UInt64, uid: UInt32) {
-        guard let position = index(of: uid), modseqs[position] < modseq else { return }
-        flags[position] = newFlags
-        modseqs[position] = modseq
+        setFlags([newFlags], modseq: modseq, uids: [uid])
+    }
+
+    /// New flags for messages, in step with their uids; most often these follow one another.
+    mutating func setFlags(_ newFlags: [UInt64], modseq: UInt64, uids changed: [UInt32]) {
+        var position = 0
+        for (uid, newFlag) in zip(changed, newFlags) {
+            if position >= uids.count || uids[position] != uid { position = lowerBound(uid) }
+            guard position < uids.count, uids[position] == uid else { continue }
+            if modseqs[position] < modseq {
+                flags[position] = newFlag
+                modseqs[position] = modseq
+            }
+            position += 1
+        }
     }
 
     /// Leaves out every message whose index is in `positions` (ascending).

@@ -71,9 +71,7 @@ actor SharedMailbox {
     /// storage must be asked instead.
     func apply(flags reply: StoreFlagsReply) -> MailboxSnapshot? {
         apply(modseq: reply.modseq) { columns in
-            for (uid, flags) in zip(reply.uids, reply.flags) {
-                columns.setFlags(flags, modseq: reply.modseq, uid: uid)
-            }
+            columns.setFlags(reply.flags, modseq: reply.modseq, uids: reply.uids)
             // Keywords are only ever appended, so the longer list is the later one.
             if reply.keywords.count > columns.mailbox.keywords.count { columns.mailbox.keywords = reply.keywords }
         }

@@ -37,16 +37,14 @@ struct PreparedRemoval: Sendable {
         ), gone AS (
             DELETE FROM mail.messages WHERE account_id = $1 AND mailbox_id = $2 AND uid = $3
             RETURNING uid, content_id, size, flags
+        ), total AS MATERIALIZED (
+            \(Expunged.total)
         ), remembered AS (
             \(Expunged.remember)
-        ), released AS (
-            INSERT INTO mail.released_contents (content_id) SELECT content_id FROM gone
-            ON CONFLICT (content_id) DO UPDATE SET released_at = now()
-        ), charged AS (
+        ), \(Released.parts), charged AS (
             UPDATE directory.accounts a
             SET used_octets = a.used_octets - t.octets, used_messages = a.used_messages - t.messages
-            FROM (SELECT sum(size)::bigint AS octets, count(*) AS messages FROM gone) t
-            WHERE a.account_id = $1 AND t.messages > 0
+            FROM total t WHERE a.account_id = $1 AND t.messages > 0
         ), counted AS (
             \(Expunged.count)
         )

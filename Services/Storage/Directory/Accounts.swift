@@ -30,12 +30,13 @@ extension DirectoryService {
     private static let remove: [Statement] = [
         Statement(
             """
-            INSERT INTO mail.released_contents (content_id)
-            SELECT DISTINCT content_id FROM mail.messages WHERE account_id = $1
-            ON CONFLICT (content_id) DO UPDATE SET released_at = now()
+            WITH gone AS (
+                DELETE FROM mail.messages WHERE account_id = $1 RETURNING content_id, size
+            ), \(Released.parts)
+            SELECT
             """),
-        Statement("DELETE FROM mail.messages WHERE account_id = $1"),
         Statement("DELETE FROM mail.expunged WHERE account_id = $1"),
+        Statement("DELETE FROM mail.flag_changes WHERE account_id = $1"),
         Statement("DELETE FROM mail.subscriptions WHERE account_id = $1"),
         Statement("DELETE FROM mail.metadata WHERE account_id = $1"),
         Statement("DELETE FROM mail.rights WHERE account_id = $1"),

@@ -82,6 +82,8 @@ struct CopyTransaction: Sendable {
             DELETE FROM mail.messages m
             WHERE m.account_id = $1 AND m.mailbox_id = $2 AND m.uid = ANY ($3::bigint[])
             RETURNING m.uid, m.size, m.flags
+        ), total AS MATERIALIZED (
+            \(Expunged.total)
         ), remembered AS (
             \(Expunged.remember)
         )

@@ -14,33 +14,48 @@ extension MailStoreService {
         }
     }
 
-    private static let expunge = Statement(
+    /// All that are marked.
+    private static let expungeAll = Statement(
+        expunge(
+            """
+            DELETE FROM mail.messages m
+            WHERE m.account_id = $1 AND m.mailbox_id = $2 AND m.flags & \(Flags.deleted) <> 0
+            """))
+    /// Those that are marked of the messages in ranges, as `change` finds them in `FlagChanges.swift`.
+    private static let expungeSome = Statement(
+        expunge(
+            """
+            DELETE FROM mail.messages m USING (
+                SELECT m.account_id, m.place FROM \(UIDRanges.messages("account_id, ctid AS place, flags"))
+                WHERE m.flags & \(Flags.deleted) <> 0 OFFSET 0
+            ) AS marked
+            WHERE m.account_id = marked.account_id AND m.ctid = marked.place
+            """))
+
+    private static func expunge(_ delete: String) -> String {
         """
         WITH box AS MATERIALIZED (
             SELECT highest_modseq + 1 AS modseq FROM mail.mailboxes WHERE account_id = $1 AND mailbox_id = $2
         ), gone AS (
-            DELETE FROM mail.messages
-            WHERE account_id = $1 AND mailbox_id = $2 AND uid = ANY (ARRAY(
-                SELECT m.uid FROM \(UIDRanges.messages("uid, flags")) WHERE m.flags & \(Flags.deleted) <> 0))
-            RETURNING uid, content_id, size, flags
+            \(delete)
+            RETURNING m.uid, m.content_id, m.size, m.flags
+        ), total AS MATERIALIZED (
+            \(Expunged.total)
         ), remembered AS (
             \(Expunged.remember)
-        ), released AS (
-            INSERT INTO mail.released_contents (content_id) SELECT DISTINCT content_id FROM gone
-            ON CONFLICT (content_id) DO UPDATE SET released_at = now()
-        ), charged AS (
+        ), \(Released.parts), charged AS (
             UPDATE directory.accounts a
             SET used_octets = a.used_octets - t.octets, used_messages = a.used_messages - t.messages
-            FROM (SELECT sum(size)::bigint AS octets, count(*) AS messages FROM gone) t
-            WHERE a.account_id = $1 AND t.messages > 0
+            FROM total t WHERE a.account_id = $1 AND t.messages > 0
         ), counted AS (
             \(Expunged.count)
         )
-        SELECT uid FROM gone ORDER BY uid
-        """)
+        SELECT uids FROM total
+        """
+    }
 
     func expunge(_ request: ExpungeRequest, _ context: CallContext) async throws -> ExpungeReply {
-        let uids = request.uids.isEmpty ? UIDRanges.all : UIDRanges(pairs: request.uids)
+        let uids = UIDRanges(pairs: request.uids)
         return try await change(request.accountID, context) { connection, _ in
             let (accountID, mailboxID) = (request.accountID, request.mailboxID)
             var reply = ExpungeReply()
@@ -54,37 +69,16 @@ extension MailStoreService {
                 reply.outcome = refusal
                 return (reply, [])
             }
-            let rows = try connection.run(Self.expunge(accountID, mailboxID, uids.firsts, uids.lasts))
+            let command =
+                request.uids.isEmpty
+                ? Self.expungeAll(accountID, mailboxID)
+                : Self.expungeSome(accountID, mailboxID, uids.firsts, uids.lasts)
+            let gone = try connection.run(command).first?.decode(0, as: [Int64]?.self) ?? nil
             reply.outcome = .done
-            for row in rows { reply.uids.append(UInt32(clamping: try row.decode(0, as: Int64.self))) }
-            let modseq = before.modseq + (rows.isEmpty ? 0 : 1)
+            reply.uids = (gone ?? []).map { UInt32(clamping: $0) }.sorted()
+            let modseq = before.modseq + (reply.uids.isEmpty ? 0 : 1)
             reply.modseq = UInt64(clamping: modseq)
-            return (reply, rows.isEmpty ? [] : [Change(mailboxID: mailboxID, modseq: modseq)])
+            return (reply, reply.uids.isEmpty ? [] : [Change(mailboxID: mailboxID, modseq: modseq)])
         }
     }
-}
-
-/// What every removal of messages does to its mailbox, as parts of a statement with `box` and `gone`.
-enum Expunged {
-    /// Remembers the uids as runs.
-    static let remember = """
-        INSERT INTO mail.expunged (account_id, mailbox_id, modseq, first_uid, last_uid)
-        SELECT $1, $2, b.modseq, min(g.uid), max(g.uid)
-        FROM box b, (SELECT uid, uid - row_number() OVER (ORDER BY uid) AS run FROM gone) g
-        GROUP BY b.modseq, g.run
-        """
-    /// Takes the messages out of the counters.
-    static let count = """
-        UPDATE mail.mailboxes m
-        SET highest_modseq = m.highest_modseq + 1, message_count = m.message_count - t.messages,
-            unseen_count = m.unseen_count - t.unseen, deleted_count = m.deleted_count - t.deleted,
-            octets = m.octets - t.octets
-        FROM (
-            SELECT count(*)::integer AS messages, sum(size)::bigint AS octets,
-                (count(*) FILTER (WHERE flags & 1 = 0))::integer AS unseen,
-                (count(*) FILTER (WHERE flags & 8 <> 0))::integer AS deleted
-            FROM gone
-        ) t
-        WHERE m.account_id = $1 AND m.mailbox_id = $2 AND t.messages > 0
-        """
 }

@@ -11,52 +11,64 @@ extension MailStoreService {
         WHERE account_id = $1 AND mailbox_id = $2
             AND mail.keyword_bits(keywords, array_to_string($3::text[], ' '), false) IS NULL
         """)
-    /// Changes flags, counters and modseq under the mailbox's lock, and returns what was changed (true) and what was
-    /// not because of `unchanged_since` (false). A keyword that found no room changes nothing. The lock is held, so that
-    /// flags are the same when they are looked at and when they are changed.
-    private static let change = Statement(
-        """
-        WITH box AS MATERIALIZED (
-            SELECT highest_modseq + 1 AS modseq,
-                $6 | mail.keyword_bits(keywords, $7, $5 = \(FlagOperation.remove.rawValue)) AS bits
-            FROM mail.mailboxes WHERE account_id = $1 AND mailbox_id = $2
-        ), wanted AS MATERIALIZED (
-            SELECT m.uid, m.flags AS old_flags, $8 > 0 AND m.modseq > $8 AS is_modified,
-                \(newFlags("m", bits: "b.bits")) AS new_flags
-            FROM (SELECT bits FROM box WHERE bits IS NOT NULL) b
-            CROSS JOIN \(UIDRanges.messages("uid, flags, modseq"))
-        ), altered AS MATERIALIZED (
-            SELECT uid, old_flags, new_flags FROM wanted WHERE NOT is_modified AND new_flags <> old_flags
-        ), changed AS (
-            UPDATE mail.messages m
-            SET flags = \(newFlags("m", bits: "(SELECT bits FROM box)")), modseq = (SELECT modseq FROM box)
-            WHERE m.account_id = $1 AND m.mailbox_id = $2 AND m.uid = ANY (ARRAY(SELECT uid FROM altered))
-        ), counted AS (
-            UPDATE mail.mailboxes m
-            SET highest_modseq = m.highest_modseq + 1, unseen_count = m.unseen_count + t.unseen,
-                deleted_count = m.deleted_count + t.deleted
-            FROM (
-                SELECT sum((old_flags & 1) - (new_flags & 1))::integer AS unseen,
-                    sum(((new_flags & 8) - (old_flags & 8)) / 8)::integer AS deleted
+    /// Changes flags, counters and modseq under the mailbox's lock, and returns one row: what was changed, its new flags,
+    /// and what was not because of `unchanged_since`; no row when a keyword found no room. The lock is held, so that flags
+    /// are the same when they are looked at and when they are changed, and messages stay where they are. No column that
+    /// is in an index changes: the rows stay in their pages while there is room.
+    ///
+    /// The mailbox is not named a second time where the messages are changed: a planner that thinks it small would go
+    /// through all of it and, for each message, through all that is changed.
+    private static func change(onCondition: Bool) -> Statement {
+        let isModified = "m.modseq > $9"
+        return Statement(
+            """
+            WITH box AS MATERIALIZED (
+                SELECT highest_modseq + 1 AS modseq, coalesce(flags_modseq, highest_modseq) AS previous_modseq,
+                    $6 | mail.keyword_bits(keywords, $7, $5 = \(FlagOperation.remove.rawValue)) AS bits
+                FROM mail.mailboxes WHERE account_id = $1 AND mailbox_id = $2
+            ), altered AS MATERIALIZED (
+                SELECT m.account_id, m.place, m.uid, m.flags AS old_flags, \(newFlags) AS new_flags
+                FROM (SELECT bits FROM box WHERE bits IS NOT NULL) b
+                CROSS JOIN \(UIDRanges.messages("account_id, ctid AS place, uid, flags, modseq"))
+                WHERE m.flags <> \(newFlags)\(onCondition ? " AND NOT \(isModified)" : "")
+            ), total AS MATERIALIZED (
+                SELECT count(*) AS messages, min(uid) AS first_uid, max(uid) AS last_uid,
+                    sum((old_flags & 1) - (new_flags & 1))::integer AS unseen,
+                    sum(((new_flags & 8) - (old_flags & 8)) / 8)::integer AS deleted,
+                    array_agg(uid) AS uids, array_agg(new_flags) AS flags
                 FROM altered
-            ) t
-            WHERE m.account_id = $1 AND m.mailbox_id = $2 AND t.unseen IS NOT NULL
-        )
-        SELECT true AS is_changed, uid, new_flags FROM altered
-        UNION ALL SELECT false, uid, old_flags FROM wanted WHERE is_modified
-        UNION ALL SELECT NULL, 0, 0 FROM box WHERE bits IS NULL
-        """)
+            ), changed AS (
+                UPDATE mail.messages m SET flags = a.new_flags, modseq = (SELECT modseq FROM box)
+                FROM altered a WHERE m.account_id = a.account_id AND m.ctid = a.place
+            ), counted AS (
+                UPDATE mail.mailboxes m
+                SET highest_modseq = b.modseq, flags_modseq = b.modseq, unseen_count = m.unseen_count + t.unseen,
+                    deleted_count = m.deleted_count + t.deleted
+                FROM box b, total t
+                WHERE m.account_id = $1 AND m.mailbox_id = $2 AND t.messages > 0
+            ), listed AS (
+                \(FlagChangeLog.add)
+            ), cut AS (
+                \(FlagChangeLog.cut)
+            )
+            SELECT t.uids, t.flags, \(onCondition ? "ARRAY(\(modified(isModified)))" : "'{}'::bigint[]")
+            FROM total t, box b WHERE b.bits IS NOT NULL
+            """)
+    }
+    private static func modified(_ isModified: String) -> String {
+        "SELECT m.uid FROM \(UIDRanges.messages("uid, modseq")) WHERE \(isModified)"
+    }
+    private static let changeAll = change(onCondition: false)
+    private static let changeUnchanged = change(onCondition: true)
 
-    /// What the operation $5 makes of flags. The bits $9 stay when they are replaced.
-    private static func newFlags(_ message: String, bits: String) -> String {
-        """
+    /// What the operation $5 makes of the flags of `m` with the bits of `b`. The bits $8 stay when they are replaced.
+    private static let newFlags = """
         CASE $5
-            WHEN \(FlagOperation.replace.rawValue) THEN \(message).flags & $9 | \(bits)
-            WHEN \(FlagOperation.add.rawValue) THEN \(message).flags | \(bits)
-            ELSE \(message).flags & ~\(bits)
+            WHEN \(FlagOperation.replace.rawValue) THEN m.flags & $8 | b.bits
+            WHEN \(FlagOperation.add.rawValue) THEN m.flags | b.bits
+            ELSE m.flags & ~b.bits
         END
         """
-    }
 
     private static let state = Statement(
         "SELECT highest_modseq, keywords FROM mail.mailboxes WHERE account_id = $1 AND mailbox_id = $2")
@@ -87,10 +99,21 @@ extension MailStoreService {
         if request.operation != .remove, !flags.keywords.isEmpty {
             commands.append(Self.addKeywords(accountID, mailboxID, flags.keywords, Int32(Flags.keywordLimit)))
         }
-        commands.append(
-            Self.change(
-                accountID, mailboxID, uids.firsts, uids.lasts, Int64(request.operation.rawValue), flags.bits,
-                flags.keywordList, Int64(clamping: request.unchangedSince), request.keptBits))
+        var parameters = Parameters()
+        parameters.append(accountID)
+        parameters.append(mailboxID)
+        parameters.append(uids.firsts)
+        parameters.append(uids.lasts)
+        parameters.append(Int64(request.operation.rawValue))
+        parameters.append(flags.bits)
+        parameters.append(flags.keywordList)
+        parameters.append(request.keptBits)
+        if request.unchangedSince > 0 {
+            parameters.append(Int64(clamping: request.unchangedSince))
+            commands.append(Self.changeUnchanged.with(parameters))
+        } else {
+            commands.append(Self.changeAll.with(parameters))
+        }
         commands.append(Self.state(accountID, mailboxID))
         // Adding and removing flags twice is harmless. What depends on what was there before goes once for each key.
         let receipt = CallReceipt(accountID: accountID, context)
@@ -115,18 +138,14 @@ extension MailStoreService {
             reply.outcome = .noSuchMailbox
             return reply
         }
-        reply.outcome = .done
-        for row in results[results.count - 2] {
-            let (isChanged, uid, flags) = try row.decode(Bool?.self, Int64.self, Int64.self)
-            switch isChanged {
-            case true?:
-                reply.uids.append(UInt32(clamping: uid))
-                reply.flags.append(UInt64(bitPattern: flags))
-            case false?:
-                reply.modifiedUids.append(UInt32(clamping: uid))
-            case nil:
-                reply.outcome = .beyondLimit
-            }
+        if let row = results[results.count - 2].first {
+            let (uids, flags, modified) = try row.decode([Int64]?.self, [Int64]?.self, [Int64].self)
+            reply.outcome = .done
+            reply.uids = (uids ?? []).map { UInt32(clamping: $0) }
+            reply.flags = (flags ?? []).map { UInt64(bitPattern: $0) }
+            reply.modifiedUids = modified.map { UInt32(clamping: $0) }
+        } else {
+            reply.outcome = .beyondLimit
         }
         let (modseq, keywords) = try state.decode(Int64.self, [String].self)
         reply.modseq = UInt64(clamping: modseq)

@@ -39,10 +39,7 @@ enum MailboxHierarchy {
         """
         WITH gone AS (
             DELETE FROM mail.messages WHERE account_id = $1 AND mailbox_id = $2 RETURNING content_id, size
-        ), released AS (
-            INSERT INTO mail.released_contents (content_id) SELECT DISTINCT content_id FROM gone
-            ON CONFLICT (content_id) DO UPDATE SET released_at = now()
-        ), box AS (
+        ), \(Released.parts), box AS (
             UPDATE mail.mailboxes
             SET message_count = 0, unseen_count = 0, deleted_count = 0, octets = 0, highest_modseq = highest_modseq + 1
             WHERE account_id = $1 AND mailbox_id = $2
@@ -82,6 +79,7 @@ enum MailboxHierarchy {
             let mailboxID = hollow.mailboxID
             try connection.run([
                 remove(accountID, mailboxID), forgetExpunged(accountID, mailboxID),
+                FlagChangeLog.forget(accountID, mailboxID),
                 MetadataRows.forget(accountID, mailboxID), RightsRows.forget(accountID, mailboxID),
                 MailStoreService.forgetTexts(accountID, mailboxID),
             ])
@@ -113,6 +111,7 @@ enum MailboxHierarchy {
         let mailboxID = mailbox.mailboxID
         try connection.run([
             lock(accountID, mailboxID), removeMessages(accountID, mailboxID), forgetExpunged(accountID, mailboxID),
+            FlagChangeLog.forget(accountID, mailboxID),
             MetadataRows.forget(accountID, mailboxID), URLKeyRows.forget(accountID, mailboxID),
             RightsRows.forget(accountID, mailboxID), MailStoreService.forgetTexts(accountID, mailboxID),
             keepsName ? hollow(accountID, mailboxID) : remove(accountID, mailboxID),

@@ -14,10 +14,9 @@ extension MailStoreService {
         """, portion: viewPortion)
     private static let changedRows = StreamedStatement(
         """
-        SELECT * FROM (
-            SELECT uid, flags, modseq, internal_date, size FROM mail.messages
-            WHERE account_id = $1 AND mailbox_id = $2 AND modseq > $3 OFFSET 0
-        ) AS changed ORDER BY uid
+        SELECT m.uid, m.flags, m.modseq, m.internal_date, m.size
+        FROM \(UIDRanges.messages("uid, flags, modseq, internal_date, size"))
+        WHERE m.modseq > $5 ORDER BY m.uid
         """, portion: viewPortion)
     private static let vanished = Statement(
         """
@@ -78,7 +77,11 @@ extension MailStoreService {
                 let (firstUID, lastUID) = try row.decode(Int64.self, Int64.self)
                 first.vanished += [UInt32(clamping: firstUID), UInt32(clamping: lastUID)]
             }
-            stream = try connection.stream(changedRows, request.accountID, mailbox.mailboxID, since)
+            if request.vanishedOnly { return try await writer.send(first, payload: ViewColumns(capacity: 0).frames) }
+            let ranges =
+                try FlagChangeLog.ranges(request.accountID, mailbox.mailboxID, since: since, on: connection) ?? .all
+            stream = try connection.stream(
+                changedRows, request.accountID, mailbox.mailboxID, ranges.firsts, ranges.lasts, since)
         } else {
             stream = try connection.stream(rows, request.accountID, mailbox.mailboxID)
         }

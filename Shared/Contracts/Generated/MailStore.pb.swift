@@ -726,6 +726,9 @@ public nonisolated struct ViewRequest: Sendable {
   /// Fill `deleted_octets` of the mailbox, when no message is listed.
   public var deletedOctets: Bool = false
 
+  /// Of what changed only the uids that were expunged: no message is listed.
+  public var vanishedOnly: Bool = false
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Which: Equatable, Sendable {
@@ -1985,7 +1988,7 @@ nonisolated extension MailboxReply: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension ViewRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = "ViewRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_id\0\u{3}mailbox_name\0\u{3}changed_since\0\u{3}deleted_octets\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}account_id\0\u{3}mailbox_id\0\u{3}mailbox_name\0\u{3}changed_since\0\u{3}deleted_octets\0\u{3}vanished_only\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2012,6 +2015,7 @@ nonisolated extension ViewRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
       }()
       case 4: try { try decoder.decodeSingularUInt64Field(value: &self.changedSince) }()
       case 5: try { try decoder.decodeSingularBoolField(value: &self.deletedOctets) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.vanishedOnly) }()
       default: break
       }
     }
@@ -2042,6 +2046,9 @@ nonisolated extension ViewRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
     if self.deletedOctets != false {
       try visitor.visitSingularBoolField(value: self.deletedOctets, fieldNumber: 5)
     }
+    if self.vanishedOnly != false {
+      try visitor.visitSingularBoolField(value: self.vanishedOnly, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2050,6 +2057,7 @@ nonisolated extension ViewRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
     if lhs.which != rhs.which {return false}
     if lhs.changedSince != rhs.changedSince {return false}
     if lhs.deletedOctets != rhs.deletedOctets {return false}
+    if lhs.vanishedOnly != rhs.vanishedOnly {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -160,7 +160,7 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
             let mailbox = state.mailboxes[index]
             item.outcome = .done
             item.mailbox = mailbox.described(deletedOctets: request.deletedOctets)
-            let rows = mailbox.messages.filter { $0.modseq > request.changedSince }
+            let rows = mailbox.messages.filter { !request.vanishedOnly && $0.modseq > request.changedSince }
             item.count = UInt32(rows.count)
             if request.changedSince > 0 {
                 item.vanished = mailbox.vanished.filter { $0.modseq > request.changedSince }.flatMap {

@@ -63,6 +63,7 @@ extension Session {
         request.mailboxID = view.mailboxID
         // 0 would ask for all messages and for none that is gone.
         request.changedSince = max(modificationSequence, 1)
+        request.vanishedOnly = true
         let pairs = try await ViewLoad.read(from: services.store.view(request, callContext())).vanished
         var vanished = NumberSet(inPairs: pairs)
         if let uids { vanished = vanished.intersection(uids) }

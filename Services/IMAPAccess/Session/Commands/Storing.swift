@@ -40,7 +40,7 @@ extension Session {
         /// What the client is to be told, its own changes and others'.
         var changes = ViewChanges()
         /// The uids of the messages that became others.
-        var stored: Set<UInt32> = []
+        var stored = NumberSet()
         /// Those that were left alone, since they had changed before.
         var modified: Set<UInt32> = []
     }
@@ -64,7 +64,7 @@ extension Session {
         let reply = try await changeFlags(
             uidPairs(positions), operation, flags, unchangedSince: arguments.unchangedSince ?? 0)
         result.changes = try await takeOver(reply)
-        result.stored = Set(reply.uids)
+        result.stored = NumberSet(reply.uids)
         result.modified = Set(reply.modifiedUids)
         guard !result.modified.isEmpty else { return result }
         try await refreshSelected()
@@ -89,7 +89,7 @@ extension Session {
         guard let newest = unaffected.compactMap({ now.index(of: $0).map { now.modseqs[$0] } }).max() else { return }
         let reply = try await changeFlags(NumberSet(unaffected).pairs, operation, flags, unchangedSince: newest)
         result.changes.merge(try await takeOver(reply))
-        result.stored.formUnion(reply.uids)
+        result.stored = result.stored.union(NumberSet(reply.uids))
         result.modified.subtract(unaffected.subtracting(reply.modifiedUids))
     }
 
@@ -99,6 +99,8 @@ extension Session {
         _ positions: [Range<Int>], _ arguments: StoreCommand, _ result: StoreResult, _ before: MailboxColumns
     ) async throws {
         report(result.changes)
+        guard let now = selected?.view.told else { return }
+        let expectation = FlagExpectation(arguments, before: before, now: now)
         let withUID = arguments.numbering == .uids
         var others = result.changes.changed[...]
         if !arguments.isSilent || machine.tellsModificationSequences {
@@ -116,37 +118,19 @@ extension Session {
                 } else if !arguments.isSilent || (isChanged && !result.stored.contains(uid)) {
                     reportFlags(at: position, withUID: withUID)
                 } else if isChanged || arguments.unchangedSince != nil {
-                    let wasTouched = hasOtherChanges(uid, arguments, before)
-                    reportFlags(at: position, withUID: withUID, withFlags: wasTouched)
+                    reportFlags(at: position, withUID: withUID, withFlags: expectation.isDisappointed(at: position))
                 }
                 try await breathe()
             }
         }
         for other in others {
-            let uid = before.uids[safe: other] ?? 0
-            guard !arguments.isSilent || !result.stored.contains(uid) || hasOtherChanges(uid, arguments, before) else {
-                continue
-            }
+            guard
+                !arguments.isSilent || expectation.isDisappointed(at: other)
+                    || !result.stored.contains(now.uids[safe: other] ?? 0)
+            else { continue }
             reportFlags(at: other, withUID: withUID)
             try await breathe()
         }
-    }
-
-    /// Whether a message that this command changed silently has flags that the client cannot know.
-    private func hasOtherChanges(_ uid: UInt32, _ arguments: StoreCommand, _ before: MailboxColumns) -> Bool {
-        guard let now = selected?.view.told, let old = before.index(of: uid), let new = now.index(of: uid) else {
-            return false
-        }
-        let named = arguments.flags.reduce(UInt64(0)) {
-            $0 | (StoredFlags.bit(of: $1, keywords: now.mailbox.keywords) ?? 0)
-        }
-        let expected: UInt64 =
-            switch arguments.operation {
-            case .replace: named
-            case .add: before.flags[old] | named
-            case .remove: before.flags[old] & ~named
-            }
-        return now.flags[new] != expected
     }
 
     /// Asks storage to change flags.
@@ -182,6 +166,33 @@ extension Session {
         }
         services.mailboxes.notify(except: membership)
         return advance(to: snapshot, mayExpunge: false)
+    }
+}
+
+/// What a client must think that a silent STORE has made of flags.
+private struct FlagExpectation {
+    private let before: MailboxColumns
+    private let now: MailboxColumns
+    private let operation: StoreOperation
+    private let named: UInt64
+
+    init(_ arguments: StoreCommand, before: MailboxColumns, now: MailboxColumns) {
+        self.before = before
+        self.now = now
+        operation = arguments.operation
+        named = arguments.flags.reduce(0) { $0 | (StoredFlags.bit(of: $1, keywords: now.mailbox.keywords) ?? 0) }
+    }
+
+    /// Whether a message that the command changed has flags that the client cannot know. No message has lost its number.
+    func isDisappointed(at position: Int) -> Bool {
+        guard position < before.count, position < now.count else { return false }
+        let expected: UInt64 =
+            switch operation {
+            case .replace: named
+            case .add: before.flags[position] | named
+            case .remove: before.flags[position] & ~named
+            }
+        return now.flags[position] != expected
     }
 }
 
