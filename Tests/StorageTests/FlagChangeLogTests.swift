@@ -4,6 +4,7 @@ import Messaging
 import NIOCore
 import ServiceRuntime
 import TestSupport
+import TestRandomness
 import Testing
 
 @testable import Storage
