@@ -21,16 +21,19 @@ public struct DatabaseUUID: Sendable, Hashable {
     public var low: UInt64
 
     /// The value of these two halves.
+    @inlinable
     public init(high: UInt64, low: UInt64) {
         self.high = high
         self.low = low
     }
 
     /// The value of these octets; nil unless there are sixteen.
+    @inlinable
     public init?(octets: some Collection<UInt8>) {
         guard octets.count == 16 else { return nil }
-        high = octets.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
-        low = octets.dropFirst(8).reduce(0) { $0 << 8 | UInt64($1) }
+        var (high, low): (UInt64, UInt64) = (0, 0)
+        for octet in octets { (high, low) = (high << 8 | low >> 56, low << 8 | UInt64(octet)) }
+        self.init(high: high, low: low)
     }
 
     /// The sixteen octets.

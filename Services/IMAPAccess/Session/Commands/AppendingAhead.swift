@@ -28,8 +28,9 @@ extension Session {
         var room = limits.inlineOctets - octets
         while followers.count + 1 < limits.successiveAppends {
             guard let follower = nextFollower(to: first.mailbox, room: room) else {
-                // A stream that is broken says so again when more is needed.
-                guard (try? inflate()) != nil, hasInput else { break }
+                // Only while little waits in the parser: an APPEND that uses up a few octets must not bring in many each time.
+                // A compressed stream that is broken says so again when more is needed.
+                guard parser.bufferedOctets < limits.inlineOctets, (try? inflate()) != nil, hasInput else { break }
                 feedParser()
                 continue
             }
