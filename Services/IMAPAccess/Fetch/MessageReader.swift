@@ -76,29 +76,30 @@ struct MessageReader: Sendable {
                 missing.removeAll()
             }
             for kept in known ?? [] {
-                try await persevering(&perseverance) { try await take(kept.message(for: request)) }
+                try await persevering(kept.message(for: request), &perseverance, take)
                 perseverance.hasBegun = true
             }
         }
         if !missing.isEmpty { try await ask(missing, request, patience, inPassing, &perseverance, take) }
     }
 
-    /// Does what asks storage, again and again while that is away, if the reader has begun.
-    func persevering(
-        isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Void
+    /// Does with a value what asks storage, again and again while that is away, if the reader has begun.
+    func persevering<Value: Sendable>(
+        _ value: Value, isolation: isolated (any Actor)? = #isolation, _ body: (Value) async throws -> Void
     ) async throws {
         var perseverance = Perseverance(hasBegun: hasBegun, limit: timeout)
-        try await persevering(&perseverance, body)
+        try await persevering(value, &perseverance, body)
     }
 
-    private func persevering(
-        _ perseverance: inout Perseverance, isolation: isolated (any Actor)? = #isolation,
-        _ body: () async throws -> Void
+    /// The value is handed through: a closure around `body` would not be isolated as the caller is, and change threads.
+    private func persevering<Value: Sendable>(
+        _ value: Value, _ perseverance: inout Perseverance, isolation: isolated (any Actor)? = #isolation,
+        _ body: (Value) async throws -> Void
     ) async throws {
         var hasFailed = false
         while true {
             do {
-                return try await body()
+                return try await body(value)
             } catch let error as MessagingError {
                 // Not at its beginning: the clock is not looked at for each message.
                 if !hasFailed { perseverance.progressed() }

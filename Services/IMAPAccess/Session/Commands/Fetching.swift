@@ -190,7 +190,9 @@ extension Session {
             for target in piece {
                 if let message = found[target.row.uid] {
                     let reader = messageReader(of: selected.key)
-                    try await reader.persevering { try await answer(target, message, plan, reader, &shortfall) }
+                    try await reader.persevering(message) {
+                        try await answer(target, $0, plan, reader, &shortfall)
+                    }
                 } else {
                     shortfall.someAreGone = true
                 }
