@@ -116,13 +116,16 @@ class Dovecot:
     def user(self, name: str) -> str:
         return name
 
-    def fill(self, name: str, messages: Iterable[bytes]) -> None:
+    def fill(self, user: str, messages: Iterable[bytes]) -> None:
         """Puts messages into an INBOX that nobody has opened, as files: one APPEND after the other takes it ever longer."""
-        box = self.home / "mail" / name
+        box = self.home / "mail" / user
         for folder in ("cur", "new", "tmp"):
             (box / folder).mkdir(parents=True)
         for number, message in enumerate(messages):
-            (box / "cur" / f"{1_700_000_000 + number}.M{number}.bench:2,").write_bytes(message)
+            lines = message.replace(b"\r\n", b"\n")
+            # With both sizes in the name, as Dovecot's own deliveries have them.
+            name = f"{1_700_000_000 + number}.M{number}.bench,S={len(lines)},W={len(message)}:2,"
+            (box / "cur" / name).write_bytes(lines)
         for path in (box, *box.iterdir(), *(box / "cur").iterdir()):
             shutil.chown(path, "mail", "mail")
 
