@@ -42,7 +42,8 @@ import Testing
             case 1 where columns.count > 0:
                 modseq += 1
                 let position = Int.random(in: 0..<columns.count, using: &random)
-                columns.setFlags(UInt64.random(in: 0..<32, using: &random), modseq: modseq, uid: columns.uids[position])
+                columns.setFlags(
+                    [UInt64.random(in: 0..<32, using: &random)], modseq: modseq, uids: [columns.uids[position]])
             case 2 where columns.count > 0:
                 modseq += 1
                 let first = columns.uids[Int.random(in: 0..<columns.count, using: &random)]
@@ -100,7 +101,8 @@ import Testing
             case 1 where columns.count > 0:
                 modseq += 1
                 let position = Int.random(in: 0..<columns.count, using: &random)
-                columns.setFlags(UInt64.random(in: 0..<4, using: &random), modseq: modseq, uid: columns.uids[position])
+                columns.setFlags(
+                    [UInt64.random(in: 0..<4, using: &random)], modseq: modseq, uids: [columns.uids[position]])
             case 2 where columns.count > 0:
                 modseq += 1
                 let uid = columns.uids[Int.random(in: 0..<columns.count, using: &random)]

@@ -88,16 +88,12 @@ extension FetchedMessage {
         switch kind {
         case .whole: whole != nil || octets > request.wholeOctets
         case .header: header != nil || headerOfWhole != nil
-        case .envelope: envelope != nil
-        case .bodyStructure: bodyStructure != nil
-        case .body: body != nil
-        case .mimeIndex: mimeIndex != nil
-        case .unspecified, .UNRECOGNIZED: false
+        case .envelope, .bodyStructure, .body, .mimeIndex, .unspecified, .UNRECOGNIZED: self[kind] != nil
         }
     }
 
     fileprivate var headerOfWhole: ByteBuffer? {
-        whole?.getSlice(at: whole?.readerIndex ?? 0, length: Int(prefixOctets + headerOctets))
+        whole.flatMap { $0.getSlice(at: $0.readerIndex, length: Int(prefixOctets + headerOctets)) }
     }
 
     /// A copy in one buffer of its own, without what is too large.

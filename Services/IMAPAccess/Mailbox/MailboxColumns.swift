@@ -76,12 +76,8 @@ struct MailboxColumns: Sendable {
         sizes.append(row.size)
     }
 
-    /// New flags for a message, unless a later change has been seen already.
-    mutating func setFlags(_ newFlags: UInt64, modseq: UInt64, uid: UInt32) {
-        setFlags([newFlags], modseq: modseq, uids: [uid])
-    }
-
-    /// New flags for messages, in step with their uids; most often these follow one another.
+    /// New flags for messages, in step with their uids, which most often follow one another; none for a message of which a
+    /// later change has been seen already.
     mutating func setFlags(_ newFlags: [UInt64], modseq: UInt64, uids changed: [UInt32]) {
         var position = 0
         for (uid, newFlag) in zip(changed, newFlags) {

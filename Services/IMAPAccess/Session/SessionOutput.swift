@@ -28,13 +28,16 @@ extension Session {
         printer.continuation(text)
     }
 
+    /// So much of a long answer gathers before it is sent.
+    private static var pieceOctets: Int { 32 * 1024 }
+
     /// To be called between pieces of a long answer: sends what has gathered, and waits while the client does not read.
     func breathe() async throws {
-        guard printer.buffer.readableBytes >= 32 * 1024 || !channel.isWritable else { return }
+        guard printer.buffer.readableBytes >= Self.pieceOctets || !channel.isWritable else { return }
         flush()
         try await writable()
         // More will come: a buffer that grows step by step is copied at each.
-        printer.reserve(40 * 1024)
+        printer.reserve(Self.pieceOctets + Self.pieceOctets / 4)
     }
 
     /// Octets that go out as they are, after what was printed.

@@ -30,26 +30,9 @@ struct PreparedRemoval: Sendable {
         SELECT EXISTS (
             SELECT FROM mail.receipts WHERE account_id = $1 AND fingerprint = $2 AND transaction_id = $3)
         """)
-    private static let remove = Statement(
-        """
-        WITH box AS MATERIALIZED (
-            SELECT highest_modseq + 1 AS modseq FROM mail.mailboxes WHERE account_id = $1 AND mailbox_id = $2
-        ), gone AS (
-            DELETE FROM mail.messages WHERE account_id = $1 AND mailbox_id = $2 AND uid = $3
-            RETURNING uid, content_id, size, flags
-        ), total AS MATERIALIZED (
-            \(Expunged.total)
-        ), remembered AS (
-            \(Expunged.remember)
-        ), \(Released.parts), charged AS (
-            UPDATE directory.accounts a
-            SET used_octets = a.used_octets - t.octets, used_messages = a.used_messages - t.messages
-            FROM total t WHERE a.account_id = $1 AND t.messages > 0
-        ), counted AS (
-            \(Expunged.count)
-        )
-        SELECT b.modseq FROM gone CROSS JOIN box b
-        """)
+    private static let remove = Expunged.removal(
+        "DELETE FROM mail.messages m WHERE m.account_id = $1 AND m.mailbox_id = $2 AND m.uid = $3",
+        returned: "SELECT b.modseq FROM gone CROSS JOIN box b")
 
     /// What became of it.
     enum Outcome: Sendable {

@@ -15,44 +15,20 @@ extension MailStoreService {
     }
 
     /// All that are marked.
-    private static let expungeAll = Statement(
-        expunge(
-            """
-            DELETE FROM mail.messages m
-            WHERE m.account_id = $1 AND m.mailbox_id = $2 AND m.flags & \(Flags.deleted) <> 0
-            """))
+    private static let expungeAll = Expunged.removal(
+        """
+        DELETE FROM mail.messages m
+        WHERE m.account_id = $1 AND m.mailbox_id = $2 AND m.flags & \(Flags.deleted) <> 0
+        """, returned: "SELECT uids FROM total")
     /// Those that are marked of the messages in ranges, as `change` finds them in `FlagChanges.swift`.
-    private static let expungeSome = Statement(
-        expunge(
-            """
-            DELETE FROM mail.messages m USING (
-                SELECT m.account_id, m.place FROM \(UIDRanges.messages("account_id, ctid AS place, flags"))
-                WHERE m.flags & \(Flags.deleted) <> 0 OFFSET 0
-            ) AS marked
-            WHERE m.account_id = marked.account_id AND m.ctid = marked.place
-            """))
-
-    private static func expunge(_ delete: String) -> String {
+    private static let expungeSome = Expunged.removal(
         """
-        WITH box AS MATERIALIZED (
-            SELECT highest_modseq + 1 AS modseq FROM mail.mailboxes WHERE account_id = $1 AND mailbox_id = $2
-        ), gone AS (
-            \(delete)
-            RETURNING m.uid, m.content_id, m.size, m.flags
-        ), total AS MATERIALIZED (
-            \(Expunged.total)
-        ), remembered AS (
-            \(Expunged.remember)
-        ), \(Released.parts), charged AS (
-            UPDATE directory.accounts a
-            SET used_octets = a.used_octets - t.octets, used_messages = a.used_messages - t.messages
-            FROM total t WHERE a.account_id = $1 AND t.messages > 0
-        ), counted AS (
-            \(Expunged.count)
-        )
-        SELECT uids FROM total
-        """
-    }
+        DELETE FROM mail.messages m USING (
+            SELECT m.account_id, m.place FROM \(UIDRanges.messages("account_id, ctid AS place, flags"))
+            WHERE m.flags & \(Flags.deleted) <> 0 OFFSET 0
+        ) AS marked
+        WHERE m.account_id = marked.account_id AND m.ctid = marked.place
+        """, returned: "SELECT uids FROM total")
 
     func expunge(_ request: ExpungeRequest, _ context: CallContext) async throws -> ExpungeReply {
         let uids = UIDRanges(pairs: request.uids)

@@ -1,3 +1,5 @@
+import Database
+
 /// What every removal of messages does to its mailbox, as parts of a statement with `box` and `gone`.
 enum Expunged {
     /// What `gone` is in all: the part `total`, which the others need.
@@ -30,29 +32,29 @@ enum Expunged {
         FROM total t
         WHERE m.account_id = $1 AND m.mailbox_id = $2 AND t.messages > 0
         """
-}
 
-/// What becomes of contents whose messages are removed: they are looked at after a grace time, whether anything refers to
-/// them still.
-enum Released {
-    /// Contents of one row, which is then no larger than a row may be without being put elsewhere.
-    static let batch = 200
-    /// What has more octets is read piece by piece, by statements of their own: each removal begins its grace time anew,
-    /// in a row of its own.
-    static let octets = Staging.chunkOctets
-
-    /// Parts of a statement with `gone`.
-    static let parts = """
-        released AS MATERIALIZED (
-            SELECT array_agg(content_id) FILTER (WHERE size <= \(octets)) AS small,
-                array_agg(DISTINCT content_id) FILTER (WHERE size > \(octets)) AS large
-            FROM gone
-        ), released_small AS (
-            INSERT INTO mail.released_batches (content_ids)
-            SELECT small[n:n + \(batch - 1)] FROM released, generate_series(1, cardinality(small), \(batch)) AS n
-        ), released_large AS (
-            INSERT INTO mail.released_contents (content_id) SELECT unnest(large) FROM released
-            ON CONFLICT (content_id) DO UPDATE SET released_at = now()
-        )
-        """
+    /// A whole removal: messages go by `delete`, a DELETE of `m` without RETURNING; their uids are remembered, their contents
+    /// released, the account and the mailbox charged less. `returned` selects from `box`, `gone` and `total`.
+    static func removal(_ delete: String, returned: String) -> Statement {
+        Statement(
+            """
+            WITH box AS MATERIALIZED (
+                SELECT highest_modseq + 1 AS modseq FROM mail.mailboxes WHERE account_id = $1 AND mailbox_id = $2
+            ), gone AS (
+                \(delete)
+                RETURNING m.uid, m.content_id, m.size, m.flags
+            ), total AS MATERIALIZED (
+                \(total)
+            ), remembered AS (
+                \(remember)
+            ), \(Released.parts), charged AS (
+                UPDATE directory.accounts a
+                SET used_octets = a.used_octets - t.octets, used_messages = a.used_messages - t.messages
+                FROM total t WHERE a.account_id = $1 AND t.messages > 0
+            ), counted AS (
+                \(count)
+            )
+            \(returned)
+            """)
+    }
 }

@@ -189,6 +189,7 @@ extension Session {
             try await reader.messages(uids: piece.map(\.row.uid).reversed(), plan.choose) { found[$0.uid] = $0 }
             for target in piece {
                 if let message = found[target.row.uid] {
+                    // It knows whether something is answered by now.
                     let reader = messageReader(of: selected.key)
                     try await reader.persevering(message) {
                         try await answer(target, $0, plan, reader, &shortfall)
