@@ -182,7 +182,10 @@ let package = Package(
             "SMTPIngress", ["TestSupport", "ProxyProtocol", "TransportSecurity", nioEmbedded, nioPosix],
             data: ["Dialogues"]),
         tests(
-            "IMAPAccess", ["TestSupport", "ProxyProtocol", "TransportSecurity", nioEmbedded, nioPosix, lifecycle],
+            "IMAPAccess",
+            [
+                "TestSupport", "TestRandomness", "ProxyProtocol", "TransportSecurity", nioEmbedded, nioPosix, lifecycle,
+            ],
             data: ["Dialogues"]),
         tests("ContentProcessing", ["TestSupport"]),
         tests("Authentication", ["TestSupport"]),

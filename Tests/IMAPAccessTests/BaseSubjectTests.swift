@@ -1,3 +1,4 @@
+import TestRandomness
 import Testing
 
 @testable import IMAPAccess
@@ -86,7 +87,7 @@ struct BaseSubjectTests {
 
     @Test("The base subject of a base subject is itself")
     func idempotent() {
-        var generator = MailboxViewTests.SplitMix(state: 5256)
+        var generator = SeededGenerator(seed: 5256)
         let pieces = ["re", "fw", "fwd", ":", "[", "]", " ", "\t", "(fwd)", "[fwd:", "x", "[x]", "Re:", "y"]
         for _ in 0..<20_000 {
             let subject = (0..<Int.random(in: 0...9, using: &generator)).map { _ in

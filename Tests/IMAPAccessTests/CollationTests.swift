@@ -1,4 +1,5 @@
 import Foundation
+import TestRandomness
 import Testing
 
 @testable import IMAPAccess
@@ -55,7 +56,7 @@ struct CollationTests {
         #expect(UnicodeCasemap.folded([0xE2, 0x82, 0x61]) == [0xE2, 0x82, 0x41])
         #expect(UnicodeCasemap.folded([0xF4, 0x90, 0x80, 0x80]) == [0xF4, 0x90, 0x80, 0x80])
         #expect(UnicodeCasemap.folded([]) == [])
-        var generator = MailboxViewTests.SplitMix(state: 5051)
+        var generator = SeededGenerator(seed: 5051)
         for _ in 0..<5000 {
             let octets = (0..<Int.random(in: 0...12, using: &generator)).map { _ in
                 UInt8.random(in: 0...255, using: &generator)
@@ -81,7 +82,7 @@ struct CollationTests {
 
     @Test("A column compares as its keys do")
     func column() {
-        var generator = MailboxViewTests.SplitMix(state: 11)
+        var generator = SeededGenerator(seed: 11)
         var column = KeyColumn()
         var keys: [[UInt8]] = []
         for _ in 0..<300 {

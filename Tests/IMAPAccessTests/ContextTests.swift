@@ -2,6 +2,7 @@ import Contracts
 import IMAPSyntax
 import Messaging
 import NIOCore
+import TestRandomness
 import TestSupport
 import Testing
 
@@ -78,7 +79,7 @@ struct ContextTests {
             ("UID SORT RETURN (UPDATE ALL) (DATE) UTF-8", "NOT SUBJECT a", true),
         ]
         try await TestServer.run { server in
-            var random = MailboxViewTests.SplitMix(state: seed)
+            var random = SeededGenerator(seed: seed)
             func deliver() {
                 let subject = ["a", "b", "c", "ab", "Re: b"].randomElement(using: &random) ?? "a"
                 let flags = ["\\Seen", "\\Flagged"].filter { _ in Bool.random(using: &random) }

@@ -1,5 +1,6 @@
 import IMAPSyntax
 import NIOCore
+import TestRandomness
 import TestSupport
 import Testing
 
@@ -37,7 +38,7 @@ struct FuzzyTests {
 
     @Test("However a text comes, it counts the same", arguments: 1...30 as ClosedRange<UInt64>)
     func pieces(seed: UInt64) {
-        var random = MailboxViewTests.SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         let letters = Array("aab cé-ß\n")
         func text(_ length: ClosedRange<Int>) -> String {
             String(
@@ -64,7 +65,7 @@ struct FuzzyTests {
             }
             return best
         }
-        var random = MailboxViewTests.SplitMix(state: 4)
+        var random = SeededGenerator(seed: 4)
         for _ in 0..<400 {
             let words = (0..<2).map { _ in
                 (0..<Int.random(in: 0...5, using: &random)).map { _ in UInt32.random(in: 1...3, using: &random) }

@@ -1,4 +1,5 @@
 import IMAPSyntax
+import TestRandomness
 import TestSupport
 import Testing
 
@@ -12,7 +13,7 @@ struct KeptOrderTests {
     ]
     private static let searches: [[SearchKey]] = [[.all], [.not(.flag(.seen))], [.larger(90)]]
 
-    private static func deliver(_ number: Int, to store: MemoryStore, _ generator: inout MailboxViewTests.SplitMix) {
+    private static func deliver(_ number: Int, to store: MemoryStore, _ generator: inout SeededGenerator) {
         let above = Int.random(in: 1...max(1, number), using: &generator)
         store.deliver(
             """
@@ -29,9 +30,9 @@ struct KeptOrderTests {
 
     @Test("are those that are made of nothing, whatever has come and gone", arguments: 1...8)
     func agree(seed: Int) async throws {
-        var generator = MailboxViewTests.SplitMix(state: UInt64(seed))
+        var generator = SeededGenerator(seed: UInt64(seed))
         let store = MemoryStore()
-        let orders = KeptOrders(octets: 1 << 20)
+        let memory = SearchMemory(octets: 1 << 20)
         var number = 0
         for _ in 1...40 {
             for _ in 0..<Int.random(in: 0...8, using: &generator) {
@@ -44,31 +45,32 @@ struct KeptOrderTests {
                 }
                 store.state.withLock { _ = $0.mailboxes[0].remove(Set(gone)) }
             }
-            let search = try await store.search(Self.searches.randomElement(using: &generator) ?? [.all])
+            let search = try await store.search(Self.searches.randomElement(using: &generator) ?? [.all], memory)
             let criteria = Self.criteria.randomElement(using: &generator) ?? []
-            let none = KeptOrders(octets: 0)
+            var bare = search
+            bare.memory = SearchMemory(octets: 0)
             #expect(
-                try await SortRun(search: search, criteria: criteria, orders: orders).sorted().indices
-                    == SortRun(search: search, criteria: criteria, orders: none).sorted().indices)
+                try await SortRun(search: search, criteria: criteria).sorted().indices
+                    == SortRun(search: bare, criteria: criteria).sorted().indices)
             let algorithm = ThreadAlgorithm.allCases.randomElement(using: &generator) ?? .refs
             #expect(
-                try await ThreadRun(search: search, algorithm: algorithm, orders: orders).threads(.uids)
-                    == ThreadRun(search: search, algorithm: algorithm, orders: none).threads(.uids))
+                try await ThreadRun(search: search, algorithm: algorithm).threads(.uids)
+                    == ThreadRun(search: bare, algorithm: algorithm).threads(.uids))
         }
     }
 
     @Test("spare reading what was read; a search of few reads only those")
     func spare() async throws {
         let store = MemoryStore()
-        let orders = KeptOrders(octets: 1 << 20)
-        var generator = MailboxViewTests.SplitMix(state: 7)
+        let memory = SearchMemory(octets: 1 << 20)
+        var generator = SeededGenerator(seed: 7)
         for number in 1...50 { Self.deliver(number, to: store, &generator) }
         func reads(_ keys: [SearchKey]) async throws -> (sort: Int, thread: Int) {
-            let search = try await store.search(keys)
+            let search = try await store.search(keys, memory)
             let before = store.calls("fetched messages")
-            _ = try await SortRun(search: search, criteria: Self.criteria[0], orders: orders).sorted()
+            _ = try await SortRun(search: search, criteria: Self.criteria[0]).sorted()
             let between = store.calls("fetched messages")
-            _ = try await ThreadRun(search: search, algorithm: .references, orders: orders).threads(.uids)
+            _ = try await ThreadRun(search: search, algorithm: .references).threads(.uids)
             return (between - before, store.calls("fetched messages") - between)
         }
         let few = SearchKey.sequence(.set(try #require(SequenceSet(inOrder: [3, 5]))))
@@ -84,17 +86,17 @@ struct KeptOrderTests {
     @Test("are kept once for criteria that say the same, and count what senders make long")
     func room() async throws {
         let store = MemoryStore()
-        let orders = KeptOrders(octets: 100_000)
+        let memory = SearchMemory(octets: 100_000)
         store.deliver("Subject: b\r\nMessage-ID: <\(String(repeating: "x", count: 60_000))@x>\r\n\r\n")
         store.deliver("Subject: a\r\n\r\n")
-        let search = try await store.search([.all])
+        let search = try await store.search([.all], memory)
         let long = [SortCriterion](repeating: SortCriterion(.subject), count: 5000)
-        #expect(try await SortRun(search: search, criteria: long, orders: orders).sorted().indices == [1, 0])
-        let order = KeptOrders.Order(
+        #expect(try await SortRun(search: search, criteria: long).sorted().indices == [1, 0])
+        let order = SearchMemory.Order(
             mailboxID: search.columns.mailbox.mailboxID, criteria: [SortCriterion(.subject)])
-        #expect(orders.sorted.find(order)?.order == [1, 0])
-        _ = try await ThreadRun(search: search, algorithm: .references, orders: orders).threads(.uids)
-        #expect(orders.threaded.find(search.columns.mailbox.mailboxID) == nil)
+        #expect(memory.sorted.find(order)?.order == [1, 0])
+        _ = try await ThreadRun(search: search, algorithm: .references).threads(.uids)
+        #expect(memory.threaded.find(search.columns.mailbox.mailboxID) == nil)
     }
 
     @Test("Rows say what is missing, and only take what comes last")

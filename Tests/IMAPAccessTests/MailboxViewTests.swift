@@ -1,4 +1,5 @@
 import Contracts
+import TestRandomness
 import Testing
 
 @testable import IMAPAccess
@@ -7,20 +8,9 @@ import Testing
 /// what the client has been told adds up to what storage has.
 @Suite struct MailboxViewTests {
     /// A small generator, so that a failure can be run again by its seed.
-    struct SplitMix: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-            return z ^ (z >> 31)
-        }
-    }
-
     @Test("What a client is told adds up", arguments: 1...200 as ClosedRange<UInt64>)
     func addsUp(seed: UInt64) {
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         var columns = MailboxColumns(mailbox: Mailbox())
         var nextUID: UInt32 = 1
         var modseq: UInt64 = 1
@@ -81,7 +71,7 @@ import Testing
         "Who comes back with the modification sequence that it was told misses nothing",
         arguments: 1...200 as ClosedRange<UInt64>)
     func resynchronises(seed: UInt64) {
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         var columns = MailboxColumns(mailbox: Mailbox())
         var (nextUID, modseq, generation): (UInt32, UInt64, UInt64) = (1, 1, 0)
         var expunged: [(uid: UInt32, modseq: UInt64)] = []

@@ -1,5 +1,6 @@
 import Contracts
 import IMAPSyntax
+import TestRandomness
 import TestSupport
 import Testing
 
@@ -39,7 +40,7 @@ import Testing
         "Every message is in one batch, and all batches but the last are full",
         arguments: 1...50 as ClosedRange<UInt64>)
     func partition(seed: UInt64) {
-        var random = MailboxViewTests.SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         var uids: [UInt32] = []
         var next: UInt32 = 1
         for _ in 0..<Int.random(in: 1...400, using: &random) {

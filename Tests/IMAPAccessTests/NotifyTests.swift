@@ -1,5 +1,6 @@
 import Contracts
 import IMAPSyntax
+import TestRandomness
 import Testing
 
 @testable import IMAPAccess
@@ -46,7 +47,7 @@ import Testing
 
     @Test("Whoever follows the LIST responses has the names that there are", arguments: 1...100 as ClosedRange<UInt64>)
     func follows(seed: UInt64) throws {
-        var random = MailboxViewTests.SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         let names = ["a", "a/b", "a/b/c", "d", "d/e", "f"]
         let circumstances = try circumstances([NotifyGroup(.personal, [.mailboxName, .subscriptionChange])])
         var account = Account()

@@ -66,7 +66,9 @@ import Testing
 
     @Test("A header that comes octet by octet, and one with a command behind it in the same segment")
     func pieces() async throws {
-        try await TestServer.run(trustsProxies: true) { server in
+        var limits = Limits()
+        limits.proxyHeaderTimeout = .seconds(60)
+        try await TestServer.run(limits: limits, trustsProxies: true) { server in
             let slow = try await IMAPClient(server.plain, on: TestServer.eventLoops)
             for octet in ProxyHeaders.binary(from: [192, 0, 2, 7]) { try await slow.send([octet]) }
             #expect(try await slow.line().hasPrefix("* OK"))

@@ -2,6 +2,7 @@ import Contracts
 import IMAPSyntax
 import MailMessage
 import Messaging
+import TestRandomness
 import TestSupport
 import Testing
 
@@ -62,7 +63,7 @@ struct SortTests {
         ] {
             #expect(EnvelopeFields(Array(broken.utf8)) == nil, "\(broken)")
         }
-        var generator = MailboxViewTests.SplitMix(state: 3)
+        var generator = SeededGenerator(seed: 3)
         for _ in 0..<5000 {
             var octets = whole
             let position = Int.random(in: octets.indices, using: &generator)
@@ -106,7 +107,7 @@ struct SortTests {
 
     @Test("Several criteria, against a plain sort of the same", arguments: 1...40 as ClosedRange<UInt64>)
     func model(seed: UInt64) throws {
-        var generator = MailboxViewTests.SplitMix(state: seed)
+        var generator = SeededGenerator(seed: seed)
         let names = ["a", "B", "b", "Ä", "", "c d"]
         let messages = (0..<60).map { _ in
             (

@@ -1,6 +1,7 @@
 import Contracts
 import Messaging
 import NIOCore
+import TestRandomness
 import TestSupport
 import Testing
 
@@ -160,7 +161,7 @@ import Testing
         #expect(whole.count { $0.contains("OK [APPENDUID") } > 40)
         #expect(whole.count { $0.contains("NO [OVERQUOTA]") } == 3)
         for seed in 1...40 as ClosedRange<UInt64> {
-            var generator = MailboxViewTests.SplitMix(state: seed)
+            var generator = SeededGenerator(seed: seed)
             let longest = [1, 7, 50, 400, 3000][Int(seed % 5)]
             var lengths: [Int] = []
             var sum = 0

@@ -1,6 +1,7 @@
 import Contracts
 import IMAPSyntax
 import NIOCore
+import TestRandomness
 import TestSupport
 import Testing
 
@@ -54,7 +55,7 @@ struct TextIndexTests {
     @Test("answers as reading does, whatever is asked")
     func agrees() async throws {
         let fresh = store(300)
-        var generator = MailboxViewTests.SplitMix(state: 11)
+        var generator = SeededGenerator(seed: 11)
         let needles = [
             "GRÜSSE", "grüße", "ings of 1", "header3", "Number 2", "of", "", "x-kind: header4", "nowhere", "Ü",
         ]
@@ -78,7 +79,7 @@ struct TextIndexTests {
 
     @Test("has all bits of each needle that a text holds, however it is cut")
     func signatures() {
-        var generator = MailboxViewTests.SplitMix(state: 3)
+        var generator = SeededGenerator(seed: 3)
         let alphabet = Array("abcxyzÄäßéΩ漢字😀 .\n")
         for _ in 0..<300 {
             let characters = (0..<Int.random(in: 3...400, using: &generator)).map { _ in

@@ -1,3 +1,4 @@
+import TestRandomness
 import Testing
 
 @testable import IMAPAccess
@@ -5,7 +6,7 @@ import Testing
 /// What holds for every mailbox, and what strangers may send.
 @Suite("Threading: properties")
 struct ThreadPropertyTests {
-    private func randomMails(_ generator: inout MailboxViewTests.SplitMix) -> [ThreadTests.Mail] {
+    private func randomMails(_ generator: inout SeededGenerator) -> [ThreadTests.Mail] {
         let count = Int.random(in: 0...40, using: &generator)
         let names = (0..<max(1, count)).map { "m\($0)" } + ["x", "y", "z"]
         let subjects = ["", "a", "Re: a", "b", "fwd: B", "Re: c", "[l] c"]
@@ -32,7 +33,7 @@ struct ThreadPropertyTests {
         "Every message is there once, siblings are in order, dummies hold several",
         arguments: 1...60 as ClosedRange<UInt64>)
     func sound(seed: UInt64) {
-        var generator = MailboxViewTests.SplitMix(state: seed)
+        var generator = SeededGenerator(seed: seed)
         for _ in 0..<20 {
             let mails = randomMails(&generator)
             for members in all(mails) {
@@ -66,7 +67,7 @@ struct ThreadPropertyTests {
 
     @Test("Names and the clock decide nothing", arguments: 1...40 as ClosedRange<UInt64>)
     func invariant(seed: UInt64) {
-        var generator = MailboxViewTests.SplitMix(state: seed)
+        var generator = SeededGenerator(seed: seed)
         for _ in 0..<20 {
             let mails = randomMails(&generator)
             var others = mails
@@ -84,7 +85,7 @@ struct ThreadPropertyTests {
         "Where all say whom they reply to, the mailbox's order decides nothing",
         arguments: 1...40 as ClosedRange<UInt64>)
     func orderless(seed: UInt64) {
-        var generator = MailboxViewTests.SplitMix(state: seed)
+        var generator = SeededGenerator(seed: seed)
         for _ in 0..<20 {
             // Each message has all its ancestors among its references, and all of them are there.
             var mails: [ThreadTests.Mail] = []

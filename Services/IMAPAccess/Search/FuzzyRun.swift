@@ -23,7 +23,8 @@ struct FuzzyRun: Sendable {
         var exact: [Set<Int>] = []
         for keys in outline.exact {
             let program = try SearchProgram(charset: search.charset, keys: keys, search.mailbox)
-            let run = SearchRun(program: program, columns: search.columns, reader: search.reader)
+            let run = SearchRun(
+                program: program, columns: search.columns, reader: search.reader, memory: search.memory)
             exact.append(Set(try await run.matches()))
         }
         let candidates = (0..<search.columns.count).filter { outline.isCandidate($0, exact) }

@@ -38,6 +38,22 @@ struct HeaderText: Sendable {
         return found
     }
 
+    /// Gives the fields that have one of these names, in lower case: which it is, and what the field says, folded as it is
+    /// compared.
+    func texts(of names: [[UInt8]], _ take: (Int, [UInt8]) -> Void) {
+        walk { header, field in
+            guard let name = names.firstIndex(where: { HeaderFields.isNamed(field, $0, in: header) }) else {
+                return true
+            }
+            let value = UnsafeBufferPointer(rebasing: header[HeaderFields.trimmedValue(of: field, in: header)])
+            let text =
+                value.allSatisfy(Self.isPlain)
+                ? Array(value) : Array(EncodedWords.decode(HeaderFields.value(of: field, in: header)).utf8)
+            take(name, TextNeedle.folded(text))
+            return true
+        }
+    }
+
     /// Nothing is folded or encoded in a value of these: it is text as it stands.
     private static func isPlain(_ octet: UInt8) -> Bool {
         octet < 0x80 && octet != UInt8(ascii: "=") && octet != UInt8(ascii: "\r") && octet != UInt8(ascii: "\n")

@@ -8,6 +8,7 @@ struct MailboxSearch: Sendable {
     let mailbox: SearchProgram.Mailbox
     let columns: MailboxColumns
     let reader: MessageReader
+    var memory: SearchMemory
     /// Set when only the highest messages are searched, from this uid on (RFC 9738, 3.1).
     var lowestSearched: UInt32?
 
@@ -26,7 +27,7 @@ struct MailboxSearch: Sendable {
     @concurrent
     private func exactMatches() async throws -> [Int] {
         let program = try SearchProgram(charset: charset, keys: keys, mailbox)
-        return try await SearchRun(program: program, columns: columns, reader: reader).matches()
+        return try await SearchRun(program: program, columns: columns, reader: reader, memory: memory).matches()
     }
 
     /// The numbers by which a client calls messages.

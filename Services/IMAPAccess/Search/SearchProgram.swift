@@ -25,7 +25,8 @@ struct SearchProgram: Sendable {
         /// By the day on which it was saved, or by its internal date when that is not known (RFC 8514, 4.3).
         case savedDate(DateComparison, Int)
         /// One of the fields of this name, in lower case, holds the needle; an empty one asks whether there is one.
-        case header([UInt8], TextNeedle)
+        /// Where that may be known without the header, it is a question: by the position in `fieldQuestions`.
+        case header([UInt8], TextNeedle, question: Int?)
         /// By the position in `needles`.
         case body(Int)
         case text(Int)
@@ -37,6 +38,8 @@ struct SearchProgram: Sendable {
     let root: Node
     /// What BODY and TEXT look for.
     private(set) var needles: [TextNeedle] = []
+    /// What is asked of fields that are kept.
+    private(set) var fieldQuestions: [FieldQuestion] = []
     /// Whether storage's row of a message decides something that the view does not.
     private(set) var needsRow = false
     /// Whether the message's own header decides something.
@@ -70,6 +73,7 @@ struct SearchProgram: Sendable {
         var compiler = SearchCompiler(mailbox: mailbox, decoder: decoder)
         root = try compiler.compile(.and(keys))
         needles = compiler.needles
+        fieldQuestions = compiler.fieldQuestions
         needsRow = compiler.needsRow
         needsHeader = compiler.needsHeader
     }
@@ -77,6 +81,8 @@ struct SearchProgram: Sendable {
     /// What is known of a message besides its row.
     struct Knowledge {
         var header: HeaderText?
+        /// What is kept of its fields.
+        var fields: FieldFindings?
         /// What storage's row says besides.
         var row: StoredRow?
         /// Whether BODY and TEXT find each needle.
@@ -123,8 +129,8 @@ struct SearchProgram: Sendable {
             guard knowledge.header != nil else { return nil }
             // A message without a readable Date was not sent on any day.
             return knowledge.header?.sentDay.map { comparison.holds($0, day) } ?? false
-        case .header(let name, let needle):
-            return knowledge.header?.field(name, holds: needle)
+        case .header(let name, let needle, let question):
+            return knowledge.header?.field(name, holds: needle) ?? question.flatMap { knowledge.fields?.holds($0) }
         case .body(let needle): return knowledge.absent.contains(needle) ? false : knowledge.inBody?[needle]
         case .text(let needle): return knowledge.absent.contains(needle) ? false : knowledge.inText?[needle]
         case .not(let inner): return evaluate(inner, row, number, knowledge).map { !$0 }
@@ -174,6 +180,7 @@ private struct SearchCompiler {
     /// Nil for UTF-8.
     let decoder: CharsetDecoder?
     var needles: [TextNeedle] = []
+    var fieldQuestions: [FieldQuestion] = []
     var needsRow = false
     var needsHeader = false
 
@@ -186,11 +193,9 @@ private struct SearchCompiler {
         // No message is recent for any session, so that none is new either (RFC 3501, 2.3.2).
         case .new: return .constant(false)
         case .field(let field, let text):
-            needsHeader = true
-            return .header(Array(field.rawValue.lowercased().utf8), try needle(text.readableBytesView))
+            return header(field.rawValue, try needle(text.readableBytesView))
         case .header(let name, let text):
-            needsHeader = true
-            return .header(Array(name.lowercased().utf8), try needle(text.readableBytesView))
+            return header(name, try needle(text.readableBytesView))
         case .body(let text): return .body(try keep(needle(text.readableBytesView)))
         case .text(let text): return .text(try keep(needle(text.readableBytesView)))
         case .date(.internal, let comparison, let date): return .internalDate(comparison, date.daysSince1970)
@@ -258,6 +263,16 @@ private struct SearchCompiler {
             throw Refusal(.bad, nil, "The string is not in the charset")
         }
         return TextNeedle(text)
+    }
+
+    private mutating func header(_ name: String, _ needle: TextNeedle) -> SearchProgram.Node {
+        needsHeader = true
+        let name = Array(name.lowercased().utf8)
+        guard fieldQuestions.count < NeedleSet.capacity, let question = FieldQuestion(name, holds: needle) else {
+            return .header(name, needle, question: nil)
+        }
+        fieldQuestions.append(question)
+        return .header(name, needle, question: fieldQuestions.count - 1)
     }
 
     private mutating func keep(_ needle: TextNeedle) -> Int {

@@ -7,8 +7,9 @@ struct SearchRun: Sendable {
     let program: SearchProgram
     let columns: MailboxColumns
     let reader: MessageReader
+    let memory: SearchMemory
 
-    /// To read fewer messages than this is less work than to ask the index.
+    /// To read fewer messages than this is less work than to ask the index, or to look into what is kept of all.
     private static var indexedCount: Int { 64 }
 
     /// The indices of the messages that match, ascending. Messages that are gone do not match.
@@ -25,6 +26,7 @@ struct SearchRun: Sendable {
             }
         }
         if program.needsRow, !open.isEmpty { open = try await decideByRows(open, &matching) }
+        if open.count >= Self.indexedCount { open = try await decideByFields(open, &matching) }
         var isIndexed: [Bool]?
         if open.count >= Self.indexedCount, let index = TextIndex(program.needles) {
             (open, isIndexed) = try await decideByIndex(index, open, &matching)
@@ -53,6 +55,28 @@ struct SearchRun: Sendable {
                 &undecided)
         }
         return undecided
+    }
+
+    /// Decides what it can by what is kept of the fields, and returns what needs more.
+    private func decideByFields(_ open: [Int], _ matching: inout [Int]) async throws -> [Int] {
+        guard !program.fieldQuestions.isEmpty, let empty = memory.noFields(messages: columns.count) else { return open }
+        let (kept, _) = try await memory.fields.upToDate(
+            reader.mailboxID, from: empty, present: columns.uids, found: uids(open)
+        ) { uids, kept in
+            var isInOrder = true
+            try await reader.messages(uids: uids, { $0.header = true }) { message in
+                if !kept.append(message.uid, HeaderText(message.header ?? ByteBuffer())) { isInOrder = false }
+            }
+            try Task.checkCancellation()
+            return isInOrder
+        }
+        let findings = kept.findings(program.fieldQuestions, among: columns.uids)
+        return open.filter { index in
+            let knowledge = SearchProgram.Knowledge(fields: findings[index])
+            guard let matches = program.evaluate(columns[index], number: index + 1, knowledge) else { return true }
+            if matches { matching.append(index) }
+            return false
+        }
     }
 
     /// Decides what it can by the index of texts. Returns what needs more, and which messages the index has.

@@ -5,7 +5,6 @@ import IMAPSyntax
 struct SortRun: Sendable {
     let search: MailboxSearch
     let criteria: [SortCriterion]
-    let orders: KeptOrders
 
     /// The indices of the messages that match, in order. A message that is gone when its keys are read is left out.
     @concurrent
@@ -38,9 +37,9 @@ struct SortRun: Sendable {
     /// must not be called by a list as long as the client likes.
     private func orderedAsKept(_ matches: [Int], by criteria: [SortCriterion]) async throws -> [Int] {
         let columns = search.columns
-        let order = KeptOrders.Order(mailboxID: columns.mailbox.mailboxID, criteria: criteria)
+        let order = SearchMemory.Order(mailboxID: columns.mailbox.mailboxID, criteria: criteria)
         let found = matches.map { columns.uids[$0] }
-        let (kept, _) = try await orders.sorted.upToDate(
+        let (kept, _) = try await search.memory.sorted.upToDate(
             order, from: SortedMessages(criteria), present: columns.uids, found: found
         ) { uids, kept in
             var isInOrder = true

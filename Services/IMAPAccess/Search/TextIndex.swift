@@ -76,6 +76,12 @@ struct NeedleSet: Sendable {
     static let capacity = 64
     private var bits: UInt64 = 0
 
+    /// As many as can be.
+    static let all = NeedleSet(bits: .max)
+
+    init() {}
+    private init(bits: UInt64) { self.bits = bits }
+
     mutating func insert(_ needle: Int) { bits |= 1 << UInt64(needle) }
     func contains(_ needle: Int) -> Bool { needle < Self.capacity && bits >> UInt64(needle) & 1 != 0 }
 }

@@ -22,28 +22,34 @@ struct TextNeedle: Sendable, Equatable {
 
     /// Whether `haystack`, which is ASCII and not folded, holds the needle.
     func occurs(inASCII haystack: UnsafeBufferPointer<UInt8>) -> Bool {
-        octets.isEmpty || occurs(in: haystack, folding: UnicodeCasemap.folded(ascii:))
+        octets.isEmpty || place(in: haystack, from: 0, folding: UnicodeCasemap.folded(ascii:)) != nil
     }
 
-    private func occurs(in haystack: UnsafeBufferPointer<UInt8>) -> Bool {
-        occurs(in: haystack, folding: { $0 })
+    private func occurs(in haystack: UnsafeBufferPointer<UInt8>) -> Bool { place(in: haystack, from: 0) != nil }
+
+    /// Where the needle's last octet stands the first time that it occurs from a position on in `haystack`, which is folded
+    /// already. The needle is not empty.
+    func place(in haystack: UnsafeBufferPointer<UInt8>, from start: Int) -> Int? {
+        place(in: haystack, from: start, folding: { $0 })
     }
 
     @inline(__always)
-    private func occurs(in haystack: UnsafeBufferPointer<UInt8>, folding fold: (UInt8) -> UInt8) -> Bool {
+    private func place(
+        in haystack: UnsafeBufferPointer<UInt8>, from start: Int, folding fold: (UInt8) -> UInt8
+    ) -> Int? {
         octets.withUnsafeBufferPointer { needle in
             let last = needle.count - 1
-            var position = last
+            var position = start + last
             while position < haystack.count {
                 let octet = fold(haystack[position])
                 if octet == needle[last] {
                     var back = 0
                     while back < last, fold(haystack[position - last + back]) == needle[back] { back += 1 }
-                    if back == last { return true }
+                    if back == last { return position }
                 }
                 position += skips[Int(octet)]
             }
-            return false
+            return nil
         }
     }
 

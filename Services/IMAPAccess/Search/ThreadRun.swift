@@ -7,7 +7,6 @@ import NIOCore
 struct ThreadRun: Sendable {
     let search: MailboxSearch
     let algorithm: ThreadAlgorithm
-    let orders: KeptOrders
 
     /// The threads of the messages that match. A message that is gone when it is read is left out.
     @concurrent
@@ -28,7 +27,7 @@ struct ThreadRun: Sendable {
     private func made(_ found: [UInt32]) async throws -> (ThreadedMessages, [ThreadMember]) {
         let columns = search.columns
         let mailboxID = columns.mailbox.mailboxID
-        var (kept, isKept) = try await orders.threaded.upToDate(
+        var (kept, isKept) = try await search.memory.threaded.upToDate(
             mailboxID, from: ThreadedMessages(), present: columns.uids, found: found
         ) { uids, kept in
             var isInOrder = true
@@ -40,7 +39,7 @@ struct ThreadRun: Sendable {
             return isInOrder
         }
         let members = kept.threads(algorithm, of: found)
-        if isKept { orders.threaded.keep(kept, mailboxID) }
+        if isKept { search.memory.threaded.keep(kept, mailboxID) }
         return (kept, members)
     }
 }

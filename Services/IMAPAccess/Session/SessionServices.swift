@@ -12,7 +12,7 @@ struct SessionServices: Sendable {
     let settlements: SettlementSender
     let mailboxes: MailboxRegistry
     let messages: MessageCache
-    let orders: KeptOrders
+    let searchMemory: SearchMemory
     let previews: PreviewCache
     let mechanisms: MechanismCatalogue
     let limits: Limits
@@ -42,7 +42,7 @@ struct SessionServices: Sendable {
         self.mailboxes = MailboxRegistry(
             store: store, timeout: limits.peerTimeout, events: events, restingLimit: limits.restingMessages)
         self.messages = MessageCache(octets: limits.cachedOctets)
-        self.orders = KeptOrders(octets: limits.cachedOctets)
+        self.searchMemory = SearchMemory(octets: limits.cachedOctets)
         self.previews = PreviewCache(limit: limits.previews)
         self.mechanisms = MechanismCatalogue(sasl: sasl)
     }

@@ -6,8 +6,8 @@ import TestSupport
 @testable import IMAPAccess
 
 extension MemoryStore {
-    /// A search of INBOX as it is now, without a session and without what sessions keep.
-    func search(_ keys: [SearchKey]) async throws -> MailboxSearch {
+    /// A search of INBOX as it is now, without a session and with only what `memory` keeps.
+    func search(_ keys: [SearchKey], _ memory: SearchMemory = SearchMemory(octets: 0)) async throws -> MailboxSearch {
         var request = ViewRequest()
         request.accountID = Self.accountID
         request.mailboxName = "INBOX"
@@ -20,6 +20,7 @@ extension MemoryStore {
             columns: columns,
             reader: MessageReader(
                 store: self, cache: MessageCache(octets: 0), accountID: Self.accountID,
-                mailboxID: columns.mailbox.mailboxID, transaction: .next(), timeout: .seconds(30)))
+                mailboxID: columns.mailbox.mailboxID, transaction: .next(), timeout: .seconds(30)),
+            memory: memory)
     }
 }

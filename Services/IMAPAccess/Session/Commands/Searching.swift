@@ -85,7 +85,7 @@ extension Session {
                 count: columns.count, largestUID: largestUID ?? columns.uids.last ?? 0,
                 keywords: columns.mailbox.keywords, savedResult: savedResult, now: WallClock.microseconds,
                 toleratesMissingNumbers: toleratesMissingNumbers),
-            columns: columns, reader: messageReader(of: mailbox))
+            columns: columns, reader: messageReader(of: mailbox), memory: services.searchMemory)
     }
 
     /// ESEARCH with what was asked for. The numbers are in the order of the result (RFC 5267, 3.1). For the command ESEARCH

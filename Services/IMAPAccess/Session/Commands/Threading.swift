@@ -6,9 +6,7 @@ extension Session {
         let keys = try await replacingFilters(arguments.keys, charset: arguments.charset)
         let search = try mailboxSearch(arguments.charset, keys)
         guard search.lowestSearched == nil else { throw Refusal.beyond(limits.commandMessages) }
-        let threads = try await ThreadRun(
-            search: search, algorithm: arguments.algorithm, orders: services.orders
-        ).threads(arguments.numbering)
+        let threads = try await ThreadRun(search: search, algorithm: arguments.algorithm).threads(arguments.numbering)
         printer.untagged(.thread(threads))
         return .ok("THREAD completed", synchronising: Synchronisation(after: arguments.numbering, keys))
     }

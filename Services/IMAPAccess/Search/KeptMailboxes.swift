@@ -1,24 +1,4 @@
-import IMAPSyntax
 import Synchronization
-
-/// In which orders and threads messages stand, kept near the sessions: a client asks for the same order again and again,
-/// and a message never changes.
-struct KeptOrders: Sendable {
-    struct Order: Hashable {
-        var mailboxID: Int64
-        var criteria: [SortCriterion]
-    }
-
-    let sorted: KeptMailboxes<Order, SortedMessages>
-    /// By mailbox.
-    let threaded: KeptMailboxes<Int64, ThreadedMessages>
-
-    /// Each kind up to about so many octets; 0 for none.
-    init(octets: Int) {
-        sorted = KeptMailboxes(octets: octets)
-        threaded = KeptMailboxes(octets: octets)
-    }
-}
 
 /// Messages of a mailbox of which something is kept.
 protocol KeptMessages: Sendable {
