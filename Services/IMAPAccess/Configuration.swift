@@ -48,8 +48,8 @@ struct IMAPConfiguration: ServiceConfiguration {
         .octets(
             "messages.cached", default: Limits().cachedOctets, in: 0...(64 << 30),
             "What all sessions of this replica together keep in memory of messages that were read: envelopes, headers, "
-                + "and small messages as a whole. As much again may each be kept of what messages are sorted by and of "
-                + "threads."),
+                + "and small messages as a whole. Half of that may each be kept of what messages are sorted by, of "
+                + "threads, and of fields that are searched."),
         .boolean(
             "unauthenticate", default: true,
             "Whether clients may log out and in again as another user on one connection (UNAUTHENTICATE, RFC 8437). Say "

@@ -37,8 +37,9 @@ struct Limits: Sendable, Equatable {
     var writeTimeout: Duration = .seconds(5 * 60)
     /// Messages of mailboxes that no session has selected and whose state is kept; each takes 32 octets.
     var restingMessages = 1_000_000
-    /// Octets of messages that were read a while ago and are kept in memory; 0 for none.
-    var cachedOctets = 64 * 1024 * 1024
+    /// Octets of messages that were read a while ago and are kept in memory; 0 for none. Half of that is for each kind of what
+    /// searches have found out.
+    var cachedOctets = 128 * 1024 * 1024
     /// Previews that are kept; each has 200 characters at most.
     var previews = 8192
     /// Previews that a FETCH with LAZY makes, and octets of the messages that it makes them of; what is more is NIL.

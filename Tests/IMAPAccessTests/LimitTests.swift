@@ -110,7 +110,7 @@ import TransportSecurity
     func silenceOfMembers() async throws {
         var limits = Limits()
         limits.unauthenticatedTimeout = .seconds(3600)
-        limits.idleTimeout = .seconds(1)
+        limits.idleTimeout = .seconds(3)
         try await TestServer.run(limits: limits) { server in
             let member = try await server.select()
             let idle = try await server.select()

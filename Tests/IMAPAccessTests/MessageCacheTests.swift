@@ -36,14 +36,14 @@ struct MessageCacheTests {
         let cache = MessageCache(octets: 1 << 20)
         var first = message(1)
         first.envelope = ByteBuffer(string: "(1)")
-        cache.keep([first, whole(2)], in: 5, envelopes)
+        cache.keep([first, whole(2)], envelopes)
         #expect(cache.known([1], in: 5, envelopes) == [first])
         #expect(cache.known([1, 2], in: 5, envelopes) == nil)
         #expect(cache.known([1], in: 6, envelopes) == nil)
         #expect(cache.known([1, 3], in: 5, envelopes) == nil)
         #expect(cache.known([1], in: 5, request { $0.rowOnly = true }) == nil)
         // What two reads found is known together.
-        cache.keep([whole(1)], in: 5, wholes)
+        cache.keep([whole(1)], wholes)
         let both = request {
             $0.envelope = true
             $0.wholeOctets = 1000
@@ -55,14 +55,14 @@ struct MessageCacheTests {
     @Test("have their headers in them")
     func headersOfWhole() {
         let cache = MessageCache(octets: 1 << 20)
-        cache.keep([whole(7)], in: 5, wholes)
+        cache.keep([whole(7)], wholes)
         #expect(cache.known([7], in: 5, headers)?.first?.header == ByteBuffer(repeating: 7, count: 7))
     }
 
     @Test("are not the large ones; that one is too large to come whole is known")
     func large() {
         let cache = MessageCache(octets: 1 << 20)
-        cache.keep([whole(1, octets: 100_000)], in: 5, wholes)
+        cache.keep([whole(1, octets: 100_000)], wholes)
         #expect(cache.known([1], in: 5, wholes) == nil)
         let less = cache.known([1], in: 5, request { $0.wholeOctets = 16 * 1024 })
         #expect(less?.count == 1 && less?.first?.whole == nil)
@@ -72,14 +72,34 @@ struct MessageCacheTests {
     func room() {
         let cache = MessageCache(octets: 100_000)
         for uid: UInt32 in 1...1000 {
-            cache.keep([whole(uid, octets: 1000)], in: 5, wholes)
+            cache.keep([whole(uid, octets: 1000)], wholes)
             #expect(cache.known([1], in: 5, wholes) != nil, "\(uid)")
         }
         let kept = (1...1000).filter { cache.known([$0], in: 5, wholes) != nil }
         #expect(kept.contains(1) && kept.contains(1000) && kept.count < 100_000 / 1000)
         let none = MessageCache(octets: 0)
-        none.keep([whole(1)], in: 5, wholes)
+        none.keep([whole(1)], wholes)
         #expect(none.messages([1], in: 5, wholes) == nil)
+    }
+
+    @Test("are, of more than there is room for, those that came first: they are found again", .timeLimit(.minutes(1)))
+    func scans() async throws {
+        var limits = Limits()
+        limits.cachedOctets = 400_000
+        try await TestServer.run(limits: limits) { server in
+            for number in 1...600 { server.store.deliver("Subject: \(number)\r\n\r\nbody\r\n") }
+            let client = try await server.select()
+            func reads() async throws -> Int {
+                let before = server.store.calls("fetched messages")
+                #expect(try await client.ok("FETCH 1:* (ENVELOPE)").count == 600)
+                return server.store.calls("fetched messages") - before
+            }
+            #expect(try await reads() == 600)
+            let again = try await reads()
+            #expect(again > 0 && again < 400)
+            #expect(try await reads() == again)
+            await client.close()
+        }
     }
 
     @Test("are read from storage once, by whichever session", .timeLimit(.minutes(1)))
@@ -108,6 +128,12 @@ struct MessageCacheTests {
 }
 
 extension MessageCache {
+    /// In mailbox 5, with all room that a command has.
+    fileprivate func keep(_ messages: [FetchedMessage], _ request: FetchRequest) {
+        var room = commandRoom
+        keep(messages, in: 5, request, &room)
+    }
+
     fileprivate func known(_ uids: [UInt32], in mailboxID: Int64, _ request: FetchRequest) -> [FetchedMessage]? {
         messages(uids, in: mailboxID, request)?.map { $0.message(for: request) }
     }

@@ -57,8 +57,10 @@ import Testing
                 if !hasFailed { break }
                 reads += 1
             }
-            // Only where nothing was given yet: the call itself, and pages that were lost with it.
-            #expect((1...5).contains(refusals) && reads > refusals, "\(reads) reads, \(refusals) refusals")
+            // Only where nothing was given yet: the call itself, and pages that were lost with it. A search may find all of
+            // its pages read ahead.
+            let least = command.hasPrefix("SEARCH") ? refusals : refusals + 1
+            #expect((1...5).contains(refusals) && reads >= least, "\(reads) reads, \(refusals) refusals")
             await client.close()
         }
     }

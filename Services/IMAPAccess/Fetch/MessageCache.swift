@@ -6,8 +6,16 @@ import Synchronization
 /// take hold of each of their buffers.
 final class KeptMessage: Sendable {
     private let message: FetchedMessage
+    /// About how many octets it occupies.
+    let cost: Int
 
-    fileprivate init(_ message: FetchedMessage) { self.message = message }
+    fileprivate init(_ message: FetchedMessage) {
+        self.message = message
+        cost = message.cost(of: FetchedMessage.kinds)
+    }
+
+    /// About how much of that is for what is asked for.
+    func cost(of kinds: [FetchColumnKind]) -> Int { message.cost(of: kinds) }
 
     /// The message with what was asked for.
     func message(for request: FetchRequest) -> FetchedMessage {
@@ -22,8 +30,6 @@ final class KeptMessage: Sendable {
     fileprivate func knows(_ kinds: [FetchColumnKind], _ request: FetchRequest) -> Bool {
         kinds.allSatisfy { message.knows($0, request) }
     }
-
-    fileprivate var cost: Int { message.entries.reduce(MessageCache.entryCost) { $0 + $1.readableBytes } }
 }
 
 /// What was read of messages a while ago, near the sessions that read: a message in a mailbox never changes.
@@ -37,6 +43,9 @@ final class MessageCache: Sendable {
     private let isOff: Bool
     /// Octets of a message beside its contents.
     fileprivate static let entryCost = 384
+    /// Octets that one command may keep, those that it finds here counted: one that looks at more than there is room for
+    /// would push out with what comes last what came first, and find nothing when it comes again.
+    let commandRoom: Int
     /// A message that is larger is not kept whole.
     private static let wholeOctets = 64 * 1024
 
@@ -44,6 +53,7 @@ final class MessageCache: Sendable {
     init(octets: Int) {
         entries = Mutex(Generations(limit: octets))
         isOff = octets == 0
+        commandRoom = octets / 2
     }
 
     /// All of these messages with what is asked for of them; nil unless all that is known.
@@ -63,10 +73,17 @@ final class MessageCache: Sendable {
         }
     }
 
-    /// Keeps what was read. The octets are copied: those of a page are parts of one large buffer.
-    func keep(_ messages: [FetchedMessage], in mailboxID: Int64, _ request: FetchRequest) {
-        guard !isOff, !request.rowOnly else { return }
-        let copies = messages.map { $0.copied(upTo: Self.wholeOctets) }
+    /// Keeps what was read as long as there is `room`, which gets less by it. The octets are copied: those of a page are
+    /// parts of one large buffer.
+    func keep(_ messages: [FetchedMessage], in mailboxID: Int64, _ request: FetchRequest, _ room: inout Int) {
+        guard room > 0, !request.rowOnly else { return }
+        let kinds = request.kinds
+        var copies: [FetchedMessage] = []
+        for message in messages where room > 0 {
+            let copy = message.copied(upTo: Self.wholeOctets)
+            room -= copy.cost(of: kinds)
+            copies.append(copy)
+        }
         entries.withLock { entries in
             for copy in copies {
                 let key = Key(mailboxID: mailboxID, uid: copy.uid)
@@ -78,10 +95,13 @@ final class MessageCache: Sendable {
 }
 
 extension FetchedMessage {
-    private static let kinds: [FetchColumnKind] = [.envelope, .bodyStructure, .body, .mimeIndex, .header, .whole]
+    fileprivate static let kinds: [FetchColumnKind] = [.envelope, .bodyStructure, .body, .mimeIndex, .header, .whole]
 
-    /// What is known of the contents.
-    fileprivate var entries: [ByteBuffer] { Self.kinds.compactMap { self[$0] } }
+    /// About how many octets it occupies in the cache: a buffer's room is a power of two.
+    fileprivate func cost(of kinds: [FetchColumnKind]) -> Int {
+        let octets = kinds.reduce(0) { $0 + (self[$1]?.readableBytes ?? 0) }
+        return MessageCache.entryCost + (octets > 1 ? 1 << (Int.bitWidth - (octets - 1).leadingZeroBitCount) : octets)
+    }
 
     /// Whether this is known of the message as it was asked for; the header is also in the whole message.
     fileprivate func knows(_ kind: FetchColumnKind, _ request: FetchRequest) -> Bool {
@@ -101,7 +121,7 @@ extension FetchedMessage {
         var copy = self
         if octets > limit { copy.whole = nil }
         var buffer = ByteBuffer()
-        buffer.reserveCapacity(copy.entries.reduce(0) { $0 + $1.readableBytes })
+        buffer.reserveCapacity(Self.kinds.reduce(0) { $0 + (copy[$1]?.readableBytes ?? 0) })
         for kind in Self.kinds {
             guard let entry = copy[kind] else { continue }
             let start = buffer.writerIndex

@@ -67,20 +67,23 @@ struct MessageReader: Sendable {
         choose(&request)
         var perseverance = Perseverance(hasBegun: hasBegun, limit: timeout)
         var missing: [UInt32] = []
+        let kinds = request.kinds
+        var room = inPassing ? 0 : cache.commandRoom
         for start in stride(from: 0, to: uids.count, by: Self.batchCount) {
             let batch = uids[start..<min(start + Self.batchCount, uids.count)]
             let known = cache.messages(batch, in: mailboxID, request)
             if known == nil { missing += batch }
             if !missing.isEmpty, known != nil || missing.count >= Self.requestCount {
-                try await ask(missing, request, patience, inPassing, &perseverance, take)
+                try await ask(missing, request, patience, &room, &perseverance, take)
                 missing.removeAll()
             }
             for kept in known ?? [] {
+                room -= kept.cost(of: kinds)
                 try await persevering(kept.message(for: request), &perseverance, take)
                 perseverance.hasBegun = true
             }
         }
-        if !missing.isEmpty { try await ask(missing, request, patience, inPassing, &perseverance, take) }
+        if !missing.isEmpty { try await ask(missing, request, patience, &room, &perseverance, take) }
     }
 
     /// Does with a value what asks storage, again and again while that is away, if the reader has begun.
@@ -115,7 +118,7 @@ struct MessageReader: Sendable {
     private static var requestCount: Int { 8192 }
 
     private func ask(
-        _ uids: [UInt32], _ request: FetchRequest, _ patience: Duration?, _ inPassing: Bool,
+        _ uids: [UInt32], _ request: FetchRequest, _ patience: Duration?, _ room: inout Int,
         _ perseverance: inout Perseverance, isolation: isolated (any Actor)? = #isolation,
         _ take: (FetchedMessage) async throws -> Void
     ) async throws {
@@ -132,7 +135,7 @@ struct MessageReader: Sendable {
                 for try await (page, payload) in try await store.fetch(request, context) {
                     try Task.checkCancellation()
                     let messages = try page.messages(payload)
-                    if !inPassing { cache.keep(messages, in: mailboxID, request) }
+                    cache.keep(messages, in: mailboxID, request, &room)
                     for message in messages {
                         try await take(message)
                         last = message.uid

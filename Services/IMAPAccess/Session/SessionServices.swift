@@ -42,7 +42,7 @@ struct SessionServices: Sendable {
         self.mailboxes = MailboxRegistry(
             store: store, timeout: limits.peerTimeout, events: events, restingLimit: limits.restingMessages)
         self.messages = MessageCache(octets: limits.cachedOctets)
-        self.searchMemory = SearchMemory(octets: limits.cachedOctets)
+        self.searchMemory = SearchMemory(octets: limits.cachedOctets / 2)
         self.previews = PreviewCache(limit: limits.previews)
         self.mechanisms = MechanismCatalogue(sasl: sasl)
     }

@@ -91,6 +91,17 @@ class Bench:
                 wire.run("SELECT INBOX")
             return time.perf_counter() - began
 
+    def select_changed(self) -> float:
+        """Each time after a flag was changed in another session."""
+        with self.session() as wire, self.selected() as other:
+            seconds = 0.0
+            for number in range(6):
+                other.run(f"STORE {self.options.messages} {'-' if number % 2 else '+'}FLAGS.SILENT (\\Answered)")
+                began = time.perf_counter()
+                wire.run("SELECT INBOX")
+                seconds += time.perf_counter() - began
+            return seconds
+
     def append(self, pipelined: bool, sessions: int = 1) -> float:
         count = self.options.appends
         # The same octets once more might be a repetition.
@@ -181,6 +192,7 @@ MEASURES = [
     ("LOGIN", 5, lambda bench: bench.login(scram=False)),
     ("AUTHENTICATE SCRAM", 5, lambda bench: bench.login(scram=True)),
     ("SELECT", 5, Bench.select),
+    ("SELECT after a change", 5, Bench.select_changed),
     ("FETCH FLAGS of all", 1, lambda bench: bench.timed("FETCH 1:* (FLAGS)")),
     ("FETCH ENVELOPE ... cold", 10, Bench.cold),
     ("FETCH ENVELOPE ... warm", 4,

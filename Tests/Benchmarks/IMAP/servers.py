@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "SideBySide"))
@@ -157,4 +158,17 @@ class Martlet(MartletSystem):
                 wire.append("INBOX", some, pipelined=True)
 
     def forget(self, name: str) -> None:
-        """What it keeps of a message it makes when the message comes; nothing is remembered afterwards."""
+        """The envelopes are made when a message comes. What IMAP access has remembered of them goes with its process."""
+        old = self.processes()["martlet-imap-access"]
+        for pid in old:
+            os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                if not set(old) & set(self.processes().get("martlet-imap-access", [])):
+                    Wire(self.imaps, self.user(name), self.password).__exit__()
+                    return
+            except (OSError, RuntimeError):
+                pass
+            time.sleep(0.05)
+        raise RuntimeError("IMAP access has not come back")
