@@ -42,6 +42,28 @@ import Testing
         #expect(gate.arrivals == 1, "one question serves both")
     }
 
+    @Test("Who removes nothing, or changes no flags, does not take another's change for its own")
+    func nothingDone() async throws {
+        let (store, mailbox) = try await HeldStore.withMailbox()
+        store.memory.deliver(Fixtures.short)
+        #expect(await mailbox.apply(expunged: [], modseq: store.modseq) == nil)
+        #expect(await mailbox.apply(flags: .with { $0.modseq = store.modseq }) == nil)
+        #expect(try await mailbox.current().columns.count == 1)
+    }
+
+    @Test("CLOSE that removes nothing hides no message that has come meanwhile, whatever its mailbox is called later")
+    func closing() async throws {
+        try await TestServer.run { server in
+            let client = try await server.login()
+            for command in ["CREATE a", "SELECT a"] { try await client.ok(command) }
+            let other = try await server.login()
+            #expect(try await other.append("Subject: x\r\n\r\ntext\r\n", to: "a").last?.hasPrefix("t OK") == true)
+            for command in ["CLOSE", "RENAME a b"] { try await client.ok(command) }
+            #expect(try await client.ok("SELECT b").contains("* 1 EXISTS"))
+            for client in [client, other] { await client.close() }
+        }
+    }
+
     @Test("That the mailbox itself was changed or deleted is news, though its modseq is known")
     func deletion() async throws {
         let store = MemoryStore()

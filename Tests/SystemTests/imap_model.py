@@ -362,7 +362,8 @@ class World:
         session.view, session.highest_uid = [], 0
         status, rest = self.run(session, f"{verb} {name}{parameter}")
         check(("READ-ONLY" in status) == read_only, status)
-        check(session.uids() == [message.uid for message in box.messages], verb, "counts", session.uids())
+        truth = [message.uid for message in box.messages]
+        check(session.uids() == truth, verb, "counts", session.uids(), "instead of", truth)
         if parameter:
             self.resynchronised(session, known[1], uids != "", rest)
 

@@ -70,7 +70,7 @@ actor SharedMailbox {
     /// What this process itself has just changed, without asking for it: flags of messages. Nil when
     /// storage must be asked instead.
     func apply(flags reply: StoreFlagsReply) -> MailboxSnapshot? {
-        apply(modseq: reply.modseq) { columns in
+        apply(modseq: reply.modseq, of: reply.uids) { columns in
             columns.setFlags(reply.flags, modseq: reply.modseq, uids: reply.uids)
             // Keywords are only ever appended, so the longer list is the later one.
             if reply.keywords.count > columns.mailbox.keywords.count { columns.mailbox.keywords = reply.keywords }
@@ -80,14 +80,17 @@ actor SharedMailbox {
     /// What this process itself has just changed, without asking for it: messages that are gone. Nil when
     /// storage must be asked instead.
     func apply(expunged uids: [UInt32], modseq: UInt64) -> MailboxSnapshot? {
-        apply(modseq: modseq) { columns in
+        apply(modseq: modseq, of: uids) { columns in
             columns.removeUIDs(inPairs: uids.flatMap { [$0, $0] })
         }
     }
 
-    /// Applies a change of our own if it follows what is known at once, so that nothing lies between.
-    private func apply(modseq: UInt64, _ change: (inout MailboxColumns) -> Void) -> MailboxSnapshot? {
-        guard running == nil, let known = columns, modseq == known.mailbox.highestModseq &+ 1 else {
+    /// Applies a change of our own if it follows what is known at once, so that nothing lies between. When nothing was
+    /// changed, the modseq is that of somebody else's change.
+    private func apply(
+        modseq: UInt64, of uids: [UInt32], _ change: (inout MailboxColumns) -> Void
+    ) -> MailboxSnapshot? {
+        guard running == nil, !uids.isEmpty, let known = columns, modseq == known.mailbox.highestModseq &+ 1 else {
             stale = stale || modseq > columns?.mailbox.highestModseq ?? 0
             return nil
         }
@@ -98,9 +101,9 @@ actor SharedMailbox {
         return keep(changed)
     }
 
-    /// Takes over a state that was loaded by name, unless a later one is known.
+    /// Takes over a state that was loaded by name a moment ago, unless a later one is known.
     func adopt(_ loaded: MailboxColumns) -> MailboxSnapshot {
-        if let columns, columns.mailbox.highestModseq >= loaded.mailbox.highestModseq { return snapshot(columns) }
+        if let columns, columns.mailbox.highestModseq > loaded.mailbox.highestModseq { return snapshot(columns) }
         return keep(loaded)
     }
 
