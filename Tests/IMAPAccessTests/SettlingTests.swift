@@ -7,8 +7,11 @@ import Testing
 
 /// Which answers to APPEND count as read, on real sockets under TLS.
 @Suite struct SettlingTests {
-    /// Runs `body` with a client that has read the answer to one APPEND; how many are settled when all is over.
-    private func settled(_ body: @escaping @Sendable (IMAPClient) async throws -> Void) async throws -> Int {
+    /// Runs `body` with a client that has read the answer to one APPEND; how many are settled when all is over. A session
+    /// is over a moment before storage has heard of its settlements: so many are waited for.
+    private func settled(
+        waitingFor least: Int = 0, _ body: @escaping @Sendable (IMAPClient) async throws -> Void
+    ) async throws -> Int {
         let store = Mutex<MemoryStore?>(nil)
         try await TestServer.run { server in
             store.withLock { $0 = server.store }
@@ -17,13 +20,16 @@ import Testing
             #expect(lines.last?.hasPrefix("t OK") == true)
             try await body(client)
             try await eventually("the session to be over") { server.listener.sessions.count == 0 }
+            try await eventually("\(least) to be settled") {
+                server.store.state.withLock { $0.settledReceipts } >= least
+            }
         }
         return store.withLock { $0?.state.withLock { $0.settledReceipts } } ?? 0
     }
 
     @Test("LOGOUT and an end in order: the client knows", .timeLimit(.minutes(1)))
     func logout() async throws {
-        let count = try await settled { client in
+        let count = try await settled(waitingFor: 1) { client in
             try await client.ok("LOGOUT")
             try await client.untilEnd()
             await client.close()
@@ -33,7 +39,7 @@ import Testing
 
     @Test("close_notify without LOGOUT: the client knows", .timeLimit(.minutes(1)))
     func close() async throws {
-        #expect(try await settled { await $0.close() } == 1)
+        #expect(try await settled(waitingFor: 1) { await $0.close() } == 1)
     }
 
     @Test("A reset: nobody knows", .timeLimit(.minutes(1)))
@@ -48,7 +54,7 @@ import Testing
             await client.reset()
         }
         #expect(commands == 0)
-        let literal = try await settled { client in
+        let literal = try await settled(waitingFor: 1) { client in
             try await client.send("t APPEND INBOX {4}\r\n")
             let line = try await client.line()
             #expect(line.hasPrefix("+ "))
@@ -61,7 +67,7 @@ import Testing
 
     @Test("DONE after IDLE's continuation shows that what came before was read", .timeLimit(.minutes(1)))
     func idle() async throws {
-        let count = try await settled { client in
+        let count = try await settled(waitingFor: 1) { client in
             try await client.send("t IDLE\r\n")
             let line = try await client.line()
             #expect(line.hasPrefix("+ "))
