@@ -89,7 +89,7 @@ struct KeptFieldTests {
         #expect(try await reads([.header("X-Other", ByteBuffer(string: "tea"))]) == 101)
     }
 
-    @Test("is not kept of a mailbox of so many messages that there is no room for one octet of each")
+    @Test("is not kept of a mailbox of so many messages that they would leave too little room for texts")
     func room() {
         #expect(SearchMemory(octets: 0).noFields(messages: 0) == nil)
         let memory = SearchMemory(octets: 80_000)
