@@ -55,13 +55,20 @@ extension Disposition {
     }
 }
 
-/// Runs `body` with a storage of its own; `adjust` changes its options.
+/// A database with storage's schemas as they are at their newest, of which tests get copies.
+private let migrated = Task {
+    let database = try await PostgreSQLDatabase.fresh()
+    try await withStorage(database) { _ in }
+    return database
+}
+
+/// Runs `body` with a storage of its own, on `database` or a new one; `adjust` changes its options.
 func withStorage(
     _ database: PostgreSQLDatabase? = nil, adjust: (inout StorageEngine.Options) -> Void = { _ in },
     _ body: (StorageFixture) async throws -> Void
 ) async throws {
-    let chosen: PostgreSQLDatabase
-    if let database { chosen = database } else { chosen = try await PostgreSQLDatabase.fresh() }
+    let chosen =
+        if let database { database } else { try await PostgreSQLDatabase.fresh(from: try await migrated.value) }
     let fixture = StorageFixture(database: chosen, adjust: adjust)
     let running = Task { await fixture.engine.run() }
     do {

@@ -5,8 +5,8 @@ import Foundation
 /// It is gone when this process is, however that ends: a janitor process waits for the end of a pipe whose other end
 /// only this process has, then stops the server and removes the directory.
 public final class PostgreSQLCluster: Sendable {
-    /// Where the server's programs are.
-    private static let programs = "/usr/lib/postgresql/15/bin"
+    /// Where the server's programs are; psql is one of them, without the wrapper in Perl that the path has.
+    fileprivate static let programs = "/usr/lib/postgresql/15/bin"
     /// Where the cluster and its socket are.
     public let directory: String
     private let janitor: Janitor
@@ -26,7 +26,8 @@ public final class PostgreSQLCluster: Sendable {
     /// Makes and starts a cluster, for a test that stops it or, durable, for a benchmark.
     public init(isDurable: Bool = false) throws {
         self.isDurable = isDurable
-        directory = "/tmp/martlet-postgresql-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+        directory =
+            Self.place(isDurable: isDurable) + "/martlet-postgresql-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         janitor = try Janitor(
             of: directory,
@@ -46,6 +47,14 @@ public final class PostgreSQLCluster: Sendable {
                 "--locale", "C.UTF-8", "--no-sync",
             ])
         try start()
+    }
+
+    /// In memory where there is room: to make a database is to write three hundred files, which takes a disk ten times as
+    /// long as all that most tests do with it.
+    private static func place(isDurable: Bool) -> String {
+        let memory = "/dev/shm"
+        let free = try? FileManager.default.attributesOfFileSystem(forPath: memory)[.systemFreeSize] as? Int64
+        return !isDurable && free ?? 0 >= 8 << 30 ? memory : "/tmp"
     }
 
     /// Starts the server and waits until it answers.
@@ -68,14 +77,19 @@ public final class PostgreSQLCluster: Sendable {
             ["stop", "--wait", "--silent", "--mode", "immediate", "--pgdata", "\(directory)/data"])
     }
 
-    /// Makes an empty database with Martlet's roles and schemas.
-    public func database() throws -> PostgreSQLDatabase {
+    /// Makes an empty database with Martlet's roles and schemas, or a copy of `template`, to which nothing may be
+    /// connected.
+    public func database(from template: PostgreSQLDatabase? = nil) throws -> PostgreSQLDatabase {
         let name = "test_\(UInt64.random(in: 0...UInt64.max))"
-        try ChildProcess.run("\(Self.programs)/createdb", ["--host", directory, "--username", "postgres", name])
+        try ChildProcess.run(
+            "\(Self.programs)/createdb",
+            ["--host", directory, "--username", "postgres", "--template", template?.name ?? "template1", name])
         let database = PostgreSQLDatabase(cluster: self, name: name)
-        let tree = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        try database.psql(["--file", tree.appendingPathComponent("deploy/postgresql/roles.sql").path])
+        if template == nil {
+            let tree = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+                .deletingLastPathComponent()
+            try database.psql(["--file", tree.appendingPathComponent("deploy/postgresql/roles.sql").path])
+        }
         return database
     }
 
@@ -96,8 +110,15 @@ public struct PostgreSQLDatabase: Sendable {
     /// Its name.
     public let name: String
 
-    /// A new database of the shared cluster.
-    public static func fresh() async throws -> PostgreSQLDatabase {
+    private static let empty = Task { try await new() }
+
+    /// A new database of the shared cluster, with roles and schemas alone, or as `template` is.
+    public static func fresh(from template: PostgreSQLDatabase? = nil) async throws -> PostgreSQLDatabase {
+        let original = if let template { template } else { try await empty.value }
+        return try await blocking { try original.cluster.database(from: original) }
+    }
+
+    private static func new() async throws -> PostgreSQLDatabase {
         let cluster = try await PostgreSQLCluster.shared()
         return try await blocking { try cluster.database() }
     }
@@ -111,7 +132,7 @@ public struct PostgreSQLDatabase: Sendable {
     @discardableResult
     public func psql(_ arguments: [String]) throws -> String {
         try ChildProcess.run(
-            "psql",
+            "\(PostgreSQLCluster.programs)/psql",
             [
                 "--host", cluster.directory, "--username", "postgres", "--dbname", name, "--no-psqlrc", "--quiet",
                 "--no-align", "--tuples-only", "--set", "ON_ERROR_STOP=1",
