@@ -31,15 +31,25 @@ public enum ServiceProcess {
         }
         do {
             try await start(name: name, arguments: arguments, parts)
-            exit(0)
+            leave(0)
         } catch let error as ConfigurationError {
             refuse(error.description)
         } catch let error as StartRefusal {
             refuse(error.description)
         } catch {
             Logger(label: name).critical("failed", metadata: ["error": "\(error)"])
-            exit(1)
+            leave(1)
         }
+    }
+
+    /// The log of this process.
+    private static let log = LogWriter { count in
+        Logger(label: "log").warning("log lines were lost", metadata: ["lines": "\(count)"])
+    }
+
+    private static func leave(_ status: Int32) -> Never {
+        log.flush()
+        exit(status)
     }
 
     /// What a program that is no service reads of the configuration: the common keys and its own section.
@@ -53,6 +63,7 @@ public enum ServiceProcess {
     }
 
     private static func refuse(_ line: String) -> Never {
+        log.flush()
         LogOutput.standardError.write(Array("\(ServiceArguments<NoConfiguration>.programName): \(line)\n".utf8))
         exit(refusalStatus)
     }
@@ -77,7 +88,9 @@ public enum ServiceProcess {
         raiseDescriptorLimit()
         let level = LogLevelSwitch(Logger.Level(rawValue: common.logLevel) ?? .info)
         let replica = arguments.replica
-        LoggingSystem.bootstrap { _ in LogfmtHandler(service: name, replica: replica, level: level) }
+        LoggingSystem.bootstrap { _ in
+            LogfmtHandler(service: name, replica: replica, level: level, output: log.output)
+        }
         let metrics = PrometheusRegistry(labels: [("service", name), ("replica", "\(replica)")])
         MetricsSystem.bootstrap(metrics)
         let logger = Logger(label: name)

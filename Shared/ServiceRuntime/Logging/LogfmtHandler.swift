@@ -10,17 +10,18 @@ public struct LogOutput: Sendable {
     /// An output of one's own.
     public init(write: @escaping @Sendable (borrowing [UInt8]) -> Void) { self.write = write }
 
-    /// Standard error, one write(2) a line, so that lines of several processes on one pipe do not mix.
-    public static let standardError = LogOutput { line in
-        line.withUnsafeBytes { octets in
-            var rest = octets[...]
-            while let base = UnsafeRawBufferPointer(rebasing: rest).baseAddress, !rest.isEmpty {
-                let count = Glibc.write(2, base, rest.count)
-                if count > 0 {
-                    rest = rest.dropFirst(count)
-                } else if errno != EINTR {
-                    return
-                }
+    /// Standard error, before the caller goes on.
+    public static let standardError = LogOutput { line in line.withUnsafeBytes { writeToStandardError($0[...]) } }
+
+    /// Writes all octets to standard error, or none of the rest once it takes no more.
+    @Sendable static func writeToStandardError(_ octets: Slice<UnsafeRawBufferPointer>) {
+        var rest = octets
+        while let base = UnsafeRawBufferPointer(rebasing: rest).baseAddress, !rest.isEmpty {
+            let count = Glibc.write(2, base, rest.count)
+            if count > 0 {
+                rest = rest.dropFirst(count)
+            } else if errno != EINTR {
+                return
             }
         }
     }
@@ -63,7 +64,7 @@ public struct LogfmtHandler: LogHandler {
     /// Makes a handler; every handler of a process shares the level switch.
     /// - Parameter clock: microseconds since 1970-01-01 UTC.
     public init(
-        service: String, replica: Int, level: LogLevelSwitch, output: LogOutput = .standardError,
+        service: String, replica: Int, level: LogLevelSwitch, output: LogOutput,
         clock: @escaping @Sendable () -> Int64 = { WallClock.microseconds }
     ) {
         var identity: [UInt8] = []
