@@ -27,7 +27,7 @@ struct KeptFieldTests {
     }
 
     private static func key(_ depth: Int, _ generator: inout SeededGenerator) -> SearchKey {
-        switch Int.random(in: 0..<(depth > 0 ? 7 : 4), using: &generator) {
+        switch Int.random(in: 0..<(depth > 0 ? 8 : 5), using: &generator) {
         case 0, 1:
             let field = SearchField.allCases.randomElement(using: &generator) ?? .subject
             return .field(field, ByteBuffer(string: needles.randomElement(using: &generator) ?? ""))
@@ -35,8 +35,9 @@ struct KeptFieldTests {
             let name = names.randomElement(using: &generator) ?? "Subject"
             return .header(name, ByteBuffer(string: needles.randomElement(using: &generator) ?? ""))
         case 3: return .flag(.seen)
-        case 4: return .not(key(depth - 1, &generator))
-        case 5: return .or(key(depth - 1, &generator), key(depth - 1, &generator))
+        case 4: return .body(ByteBuffer(string: Bool.random(using: &generator) ? "body" : "tea"))
+        case 5: return .not(key(depth - 1, &generator))
+        case 6: return .or(key(depth - 1, &generator), key(depth - 1, &generator))
         default: return .and([key(depth - 1, &generator), key(depth - 1, &generator)])
         }
     }
@@ -85,6 +86,8 @@ struct KeptFieldTests {
         #expect(try await reads([.or(subject, originator)]) == 0)
         store.deliver("Subject: tea\r\n\r\n")
         #expect(try await reads([originator]) == 1)
+        // What is left to bodies is read once, with them.
+        #expect(try await reads([.or(originator, .body(ByteBuffer(string: "b")))]) == 101)
         // Of a field that is not kept the headers are asked.
         #expect(try await reads([.header("X-Other", ByteBuffer(string: "tea"))]) == 101)
     }

@@ -27,12 +27,9 @@ struct HeaderText: Sendable {
         walk { header, field in
             guard HeaderFields.isNamed(field, name, in: header) else { return true }
             let value = UnsafeBufferPointer(rebasing: header[HeaderFields.trimmedValue(of: field, in: header)])
-            if value.allSatisfy(Self.isPlain) {
-                found = needle.occurs(inASCII: value)
-            } else {
-                let text = EncodedWords.decode(HeaderFields.value(of: field, in: header))
-                found = needle.occurs(in: TextNeedle.folded(Array(text.utf8)))
-            }
+            found =
+                Self.decoded(value, of: field, in: header).map { needle.occurs(in: TextNeedle.folded($0)) }
+                ?? needle.occurs(inASCII: value)
             return !found
         }
         return found
@@ -46,17 +43,19 @@ struct HeaderText: Sendable {
                 return true
             }
             let value = UnsafeBufferPointer(rebasing: header[HeaderFields.trimmedValue(of: field, in: header)])
-            let text =
-                value.allSatisfy(Self.isPlain)
-                ? Array(value) : Array(EncodedWords.decode(HeaderFields.value(of: field, in: header)).utf8)
-            take(name, TextNeedle.folded(text))
+            take(name, TextNeedle.folded(Self.decoded(value, of: field, in: header) ?? Array(value)))
             return true
         }
     }
 
-    /// Nothing is folded or encoded in a value of these: it is text as it stands.
-    private static func isPlain(_ octet: UInt8) -> Bool {
-        octet < 0x80 && octet != UInt8(ascii: "=") && octet != UInt8(ascii: "\r") && octet != UInt8(ascii: "\n")
+    /// What a value says; nil when nothing is folded or encoded in it, so that it is text as it stands.
+    private static func decoded(
+        _ value: UnsafeBufferPointer<UInt8>, of field: HeaderBlock.Field, in header: UnsafeBufferPointer<UInt8>
+    ) -> [UInt8]? {
+        let isPlain = value.allSatisfy { octet in
+            octet < 0x80 && octet != UInt8(ascii: "=") && octet != UInt8(ascii: "\r") && octet != UInt8(ascii: "\n")
+        }
+        return isPlain ? nil : Array(EncodedWords.decode(HeaderFields.value(of: field, in: header)).utf8)
     }
 
     /// All fields as text, for TEXT.

@@ -42,7 +42,7 @@ struct SearchProgram: Sendable {
     private(set) var fieldQuestions: [FieldQuestion] = []
     /// Whether storage's row of a message decides something that the view does not.
     private(set) var needsRow = false
-    /// Whether the message's own header decides something.
+    /// Whether the message's own header decides something that is not in `fieldQuestions`.
     private(set) var needsHeader = false
 
     /// What SEARCH needs to know of its mailbox.
@@ -266,9 +266,9 @@ private struct SearchCompiler {
     }
 
     private mutating func header(_ name: String, _ needle: TextNeedle) -> SearchProgram.Node {
-        needsHeader = true
         let name = Array(name.lowercased().utf8)
         guard fieldQuestions.count < NeedleSet.capacity, let question = FieldQuestion(name, holds: needle) else {
+            needsHeader = true
             return .header(name, needle, question: nil)
         }
         fieldQuestions.append(question)

@@ -26,12 +26,14 @@ struct SearchRun: Sendable {
             }
         }
         if program.needsRow, !open.isEmpty { open = try await decideByRows(open, &matching) }
-        if open.count >= Self.indexedCount { open = try await decideByFields(open, &matching) }
+        var headerHelps = [Bool](
+            repeating: program.needsHeader || !program.fieldQuestions.isEmpty, count: columns.count)
+        if open.count >= Self.indexedCount { open = try await decideByFields(open, &headerHelps, &matching) }
         var isIndexed: [Bool]?
         if open.count >= Self.indexedCount, let index = TextIndex(program.needles) {
             (open, isIndexed) = try await decideByIndex(index, open, &matching)
         }
-        if program.needsHeader, !open.isEmpty { open = try await decideByHeaders(open, &matching) }
+        open = try await decideByHeaders(open, where: headerHelps, &matching)
         if !program.needles.isEmpty, !open.isEmpty { try await decideByText(open, isIndexed, &matching) }
         return matching.sorted()
     }
@@ -45,20 +47,27 @@ struct SearchRun: Sendable {
         return undecided
     }
 
-    /// Decides what it can by the headers, and returns what needs more.
-    private func decideByHeaders(_ open: [Int], _ matching: inout [Int]) async throws -> [Int] {
-        var undecided: [Int] = []
-        try await reader.messages(uids: uids(open), { $0.header = true }) { message in
+    /// Decides what it can by the headers that say more than is known, and returns what needs more.
+    private func decideByHeaders(
+        _ open: [Int], where headerHelps: [Bool], _ matching: inout [Int]
+    ) async throws -> [Int] {
+        let unread = open.filter { headerHelps[$0] }
+        guard !unread.isEmpty else { return open }
+        var undecided = open.filter { !headerHelps[$0] }
+        try await reader.messages(uids: uids(unread), { $0.header = true }) { message in
             let header = HeaderText(message.header ?? ByteBuffer())
             decide(
                 message, SearchProgram.Knowledge(header: header, row: SearchProgram.StoredRow(message)), &matching,
                 &undecided)
         }
-        return undecided
+        return undecided.sorted()
     }
 
-    /// Decides what it can by what is kept of the fields, and returns what needs more.
-    private func decideByFields(_ open: [Int], _ matching: inout [Int]) async throws -> [Int] {
+    /// Decides what it can by what is kept of the fields. Returns what needs more, and says of which of these the header
+    /// may help.
+    private func decideByFields(
+        _ open: [Int], _ headerHelps: inout [Bool], _ matching: inout [Int]
+    ) async throws -> [Int] {
         guard !program.fieldQuestions.isEmpty, let empty = memory.noFields(messages: columns.count) else { return open }
         let (kept, _) = try await memory.fields.upToDate(
             reader.mailboxID, from: empty, present: columns.uids, found: uids(open)
@@ -71,12 +80,18 @@ struct SearchRun: Sendable {
             return isInOrder
         }
         let findings = kept.findings(program.fieldQuestions, among: columns.uids)
-        return open.filter { index in
+        var undecided: [Int] = []
+        for index in open {
             let knowledge = SearchProgram.Knowledge(fields: findings[index])
-            guard let matches = program.evaluate(columns[index], number: index + 1, knowledge) else { return true }
-            if matches { matching.append(index) }
-            return false
+            switch program.evaluate(columns[index], number: index + 1, knowledge) {
+            case true?: matching.append(index)
+            case false?: break
+            case nil:
+                undecided.append(index)
+                headerHelps[index] = program.needsHeader || !findings[index].open.isEmpty
+            }
         }
+        return undecided
     }
 
     /// Decides what it can by the index of texts. Returns what needs more, and which messages the index has.

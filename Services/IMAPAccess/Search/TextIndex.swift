@@ -82,6 +82,7 @@ struct NeedleSet: Sendable {
     init() {}
     private init(bits: UInt64) { self.bits = bits }
 
+    var isEmpty: Bool { bits == 0 }
     mutating func insert(_ needle: Int) { bits |= 1 << UInt64(needle) }
     func contains(_ needle: Int) -> Bool { needle < Self.capacity && bits >> UInt64(needle) & 1 != 0 }
 }

@@ -1,5 +1,6 @@
 import IMAPSyntax
 import Metrics
+import Synchronization
 
 /// What the process counts. Dimensions are bounded: command names are the parser's own.
 enum SessionMetrics {
@@ -10,10 +11,25 @@ enum SessionMetrics {
     static let loginFailures = Counter(label: "martlet_imap_login_failures_total")
     static let logins = Counter(label: "martlet_imap_logins_total")
 
+    private struct Ending: Hashable {
+        var command: String
+        var condition: StatusCondition
+    }
+
+    /// Made once each: to find a counter by its label takes longer than many a command.
+    private static let endings = Mutex<[Ending: Counter]>([:])
+
     /// A command ended with this condition.
     static func count(_ command: String, _ condition: StatusCondition) {
-        Counter(
-            label: "martlet_imap_commands_total", dimensions: [("command", command), ("status", condition.rawValue)]
-        ).increment()
+        let ending = Ending(command: command, condition: condition)
+        let counter = endings.withLock { endings in
+            if let known = endings[ending] { return known }
+            let counter = Counter(
+                label: "martlet_imap_commands_total",
+                dimensions: [("command", command), ("status", condition.rawValue)])
+            endings[ending] = counter
+            return counter
+        }
+        counter.increment()
     }
 }
