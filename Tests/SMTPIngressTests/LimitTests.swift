@@ -70,6 +70,7 @@ import Testing
         // The kernel hands over a few connections at a time.
         #expect(highest > 0 && highest < 30)
         await first.close()
+        try await eventually("the session to be over") { ingress.registry.count == 0 }
         let next = try await ingress.connect()
         #expect(try await next.code() == "220")
         await next.close()

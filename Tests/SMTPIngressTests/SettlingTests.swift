@@ -119,7 +119,7 @@ import Testing
 
     @Test("Silence until we give up: nobody knows")
     func silence() async throws {
-        let timeouts = Timeouts(idle: .milliseconds(400), linger: .milliseconds(100))
+        let timeouts = Timeouts(idle: .seconds(2), linger: .milliseconds(100))
         let count = try await settled(.plain, timeouts: timeouts) { client in
             let reply = try await client.reply()
             #expect(reply.code == 421)

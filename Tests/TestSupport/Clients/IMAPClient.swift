@@ -103,11 +103,8 @@ package final class IMAPClient: Sendable {
 
     package func close() async { try? await channel.close() }
 
-    /// Closes with a reset.
-    package func reset() async {
-        try? await (channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
-        try? await channel.close()
-    }
+    /// RST.
+    package func reset() async { await channel.resetTransport() }
 }
 
 private final class ClientHandler: ChannelInboundHandler, Sendable {

@@ -123,12 +123,7 @@ package final class SMTPClient {
     package func close() async { try? await channel.close() }
 
     /// RST.
-    package func reset() async {
-        if let provider = channel as? any SocketOptionProvider {
-            try? await provider.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
-        }
-        try? await channel.close()
-    }
+    package func reset() async { await channel.resetTransport() }
 }
 
 /// Turns what the server says into replies.
