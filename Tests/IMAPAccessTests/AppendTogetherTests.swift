@@ -11,7 +11,7 @@ import Testing
         messages.map { " {\($0.utf8.count)+}\r\n\($0)" }.joined()
     }
 
-    @Test("One request hands all over", .timeLimit(.minutes(3)))
+    @Test("One request hands all over", .timeLimit(.minutes(1)))
     func oneRequest() async throws {
         try await TestServer.run { server in
             let client = try await server.login()
@@ -24,7 +24,7 @@ import Testing
         }
     }
 
-    @Test("Together they may be larger than one request, and then travel as an upload", .timeLimit(.minutes(3)))
+    @Test("Together they may be larger than one request, and then travel as an upload", .timeLimit(.minutes(1)))
     func upload() async throws {
         try await TestServer.run { server in
             let client = try await server.login()
@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    @Test("Beyond a limit none is stored, and the session goes on", .timeLimit(.minutes(3)))
+    @Test("Beyond a limit none is stored, and the session goes on", .timeLimit(.minutes(1)))
     func limits() async throws {
         var limits = Limits()
         limits.appendedMessages = 3
@@ -71,7 +71,7 @@ import Testing
         }
     }
 
-    @Test("One that cannot be stored keeps the others out", .timeLimit(.minutes(3)))
+    @Test("One that cannot be stored keeps the others out", .timeLimit(.minutes(1)))
     func allOrNone() async throws {
         try await TestServer.run { server in
             server.store.state.withLock { $0.quota = 100 }
@@ -106,7 +106,7 @@ import Testing
         }
     }
 
-    @Test("The receipts of all are settled together", .timeLimit(.minutes(3)))
+    @Test("The receipts of all are settled together", .timeLimit(.minutes(1)))
     func settling() async throws {
         let holder = StoreHolder()
         try await TestServer.run { server in

@@ -24,7 +24,7 @@ import Testing
         }
     }
 
-    @Test("A large message is refused too, and the session goes on", .timeLimit(.minutes(3)))
+    @Test("A large message is refused too, and the session goes on", .timeLimit(.minutes(1)))
     func large() async throws {
         try await TestServer.run { server in
             let client = try await server.login()

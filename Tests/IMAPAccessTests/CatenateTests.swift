@@ -17,7 +17,7 @@ import Testing
 
     private func text(_ text: String) -> String { "TEXT {\(text.utf8.count)+}\r\n\(text)" }
 
-    @Test("What is large goes from storage into the upload, in one request", .timeLimit(.minutes(3)))
+    @Test("What is large goes from storage into the upload, in one request", .timeLimit(.minutes(1)))
     func streams() async throws {
         try await TestServer.run { server in
             let large = Self.large(1_500_000)
@@ -46,7 +46,7 @@ import Testing
         }
     }
 
-    @Test("A message that goes while the command comes makes its URL a bad one", .timeLimit(.minutes(3)))
+    @Test("A message that goes while the command comes makes its URL a bad one", .timeLimit(.minutes(1)))
     func goneMeanwhile() async throws {
         try await TestServer.run { server in
             for message in [Fixtures.plain, Self.large(1_000_000)] {
@@ -67,7 +67,7 @@ import Testing
         }
     }
 
-    @Test("Storage that goes away while it is read stores nothing; the next try does", .timeLimit(.minutes(3)))
+    @Test("Storage that goes away while it is read stores nothing; the next try does", .timeLimit(.minutes(1)))
     func storageGoesAway() async throws {
         try await TestServer.run { server in
             server.store.deliver(Self.large(1_000_000))
@@ -85,7 +85,7 @@ import Testing
         }
     }
 
-    @Test("Limits count over the sum, and the session goes on", .timeLimit(.minutes(3)))
+    @Test("Limits count over the sum, and the session goes on", .timeLimit(.minutes(1)))
     func limits() async throws {
         var limits = Limits()
         limits.messageOctets = 2000
@@ -124,7 +124,7 @@ import Testing
         }
     }
 
-    @Test("UTF-8 in a header that is put together needs a client that knows of it", .timeLimit(.minutes(3)))
+    @Test("UTF-8 in a header that is put together needs a client that knows of it", .timeLimit(.minutes(1)))
     func eightBitHeader() async throws {
         try await TestServer.run { server in
             server.store.deliver("Subject: ü\r\n\r\nä")
@@ -165,7 +165,7 @@ import Testing
         }
     }
 
-    @Test("It leaves a receipt as any APPEND does, which is settled as any", .timeLimit(.minutes(3)))
+    @Test("It leaves a receipt as any APPEND does, which is settled as any", .timeLimit(.minutes(1)))
     func settling() async throws {
         let holder = StoreHolder()
         try await TestServer.run { server in

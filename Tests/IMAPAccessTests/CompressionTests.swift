@@ -7,7 +7,7 @@ import Testing
 
 /// COMPRESS on real sockets (RFC 4978). What is said in it, `Dialogues/compress.txt` shows.
 @Suite struct CompressionTests {
-    @Test("It is offered to who has logged in, until it is active", .timeLimit(.minutes(3)))
+    @Test("It is offered to who has logged in, until it is active", .timeLimit(.minutes(1)))
     func capability() async throws {
         try await TestServer.run { server in
             let stranger = try await server.connect()
@@ -22,7 +22,7 @@ import Testing
         }
     }
 
-    @Test("After STARTTLS", .timeLimit(.minutes(3)))
+    @Test("After STARTTLS", .timeLimit(.minutes(1)))
     func startTLS() async throws {
         try await TestServer.run { server in
             let client = try await server.connect()
@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    @Test("What was pipelined behind the command is compressed, what stands before it is not", .timeLimit(.minutes(3)))
+    @Test("What was pipelined behind the command is compressed, what stands before it is not", .timeLimit(.minutes(1)))
     func pipelined() async throws {
         try await TestServer.run { server in
             let client = try await server.login()
@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    @Test("A large message in both directions, in a fraction of its octets", .timeLimit(.minutes(3)))
+    @Test("A large message in both directions, in a fraction of its octets", .timeLimit(.minutes(1)))
     func largeMessage() async throws {
         try await TestServer.run { server in
             let client = try await server.select()
@@ -69,7 +69,7 @@ import Testing
         }
     }
 
-    @Test("Octets that are no DEFLATE end the session with a word", .timeLimit(.minutes(3)))
+    @Test("Octets that are no DEFLATE end the session with a word", .timeLimit(.minutes(1)))
     func notDeflate() async throws {
         try await TestServer.run { server in
             let client = try await server.login()
@@ -88,7 +88,7 @@ import Testing
         }
     }
 
-    @Test("A stream that ends leaves nothing to say", .timeLimit(.minutes(3)))
+    @Test("A stream that ends leaves nothing to say", .timeLimit(.minutes(1)))
     func streamEnds() async throws {
         try await TestServer.run { server in
             let client = try await server.login()
@@ -102,7 +102,7 @@ import Testing
         }
     }
 
-    @Test("A command is not answered twice, whatever the octets come in", .timeLimit(.minutes(3)))
+    @Test("A command is not answered twice, whatever the octets come in", .timeLimit(.minutes(1)))
     func octetByOctet() async throws {
         try await TestServer.run { server in
             let client = try await server.login()
@@ -115,7 +115,7 @@ import Testing
         }
     }
 
-    @Test("A client that vanishes amid compression leaves nothing behind", .timeLimit(.minutes(3)))
+    @Test("A client that vanishes amid compression leaves nothing behind", .timeLimit(.minutes(1)))
     func vanishing() async throws {
         try await TestServer.run { server in
             server.store.deliver(String(repeating: "line\r\n", count: 200_000))
@@ -147,7 +147,7 @@ import Testing
         return await stores.store?.state.withLock { $0.settledReceipts } ?? 0
     }
 
-    @Test("LOGOUT and an end in order: the client knows", .timeLimit(.minutes(3)))
+    @Test("LOGOUT and an end in order: the client knows", .timeLimit(.minutes(1)))
     func logout() async throws {
         let count = try await settled { client in
             try await client.ok("LOGOUT")
@@ -157,12 +157,12 @@ import Testing
         #expect(count == 1)
     }
 
-    @Test("close_notify without LOGOUT: the client knows", .timeLimit(.minutes(3)))
+    @Test("close_notify without LOGOUT: the client knows", .timeLimit(.minutes(1)))
     func close() async throws {
         #expect(try await settled { await $0.close() } == 1)
     }
 
-    @Test("A reset: nobody knows; the next command proves nothing", .timeLimit(.minutes(3)))
+    @Test("A reset: nobody knows; the next command proves nothing", .timeLimit(.minutes(1)))
     func reset() async throws {
         let count = try await settled { client in
             try await client.ok("NOOP")
@@ -171,7 +171,7 @@ import Testing
         #expect(count == 0)
     }
 
-    @Test("A literal after a continuation shows that what came before was read", .timeLimit(.minutes(3)))
+    @Test("A literal after a continuation shows that what came before was read", .timeLimit(.minutes(1)))
     func continuation() async throws {
         let count = try await settled { client in
             try await client.send("t APPEND INBOX {4}\r\n")
@@ -183,7 +183,7 @@ import Testing
         #expect(count == 1)
     }
 
-    @Test("A literal that was sent with its command shows nothing", .timeLimit(.minutes(3)))
+    @Test("A literal that was sent with its command shows nothing", .timeLimit(.minutes(1)))
     func continuationNotAwaited() async throws {
         let count = try await settled { client in
             try await client.send("t APPEND INBOX {4}\r\nA: b\r\n")

@@ -139,7 +139,7 @@ struct ContextTests {
         }
     }
 
-    @Test("As many as the limit, one of any size, and none too large to sort", .timeLimit(.minutes(3)))
+    @Test("As many as the limit, one of any size, and none too large to sort", .timeLimit(.minutes(1)))
     func limits() async throws {
         var limits = Limits()
         limits.searchContexts = 2
@@ -164,7 +164,7 @@ struct ContextTests {
         }
     }
 
-    @Test("What storage could not say is told when it is back", .timeLimit(.minutes(3)))
+    @Test("What storage could not say is told when it is back", .timeLimit(.minutes(1)))
     func storageAway() async throws {
         try await TestServer.run { server in
             server.store.deliver(Fixtures.plain)

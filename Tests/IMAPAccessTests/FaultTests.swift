@@ -10,7 +10,7 @@ import Testing
 /// Peers that are away, clients that vanish, readers that are slow, a service that stops.
 @Suite(.serialized) struct FaultTests {
     @Test(
-        "Storage away or overloaded: NO [UNAVAILABLE], and the session goes on", .timeLimit(.minutes(3)),
+        "Storage away or overloaded: NO [UNAVAILABLE], and the session goes on", .timeLimit(.minutes(1)),
         arguments: [MessagingError.Code.unavailable, .overloaded])
     func storageAway(_ code: MessagingError.Code) async throws {
         try await TestServer.run { server in
@@ -34,7 +34,7 @@ import Testing
         }
     }
 
-    @Test("Authentication away: NO [UNAVAILABLE], which is no failed login", .timeLimit(.minutes(3)))
+    @Test("Authentication away: NO [UNAVAILABLE], which is no failed login", .timeLimit(.minutes(1)))
     func authenticationAway() async throws {
         try await TestServer.run { server in
             let client = try await server.connect()
@@ -77,7 +77,7 @@ import Testing
         }
     }
 
-    @Test("A client that vanishes within a large APPEND stores nothing", .timeLimit(.minutes(3)))
+    @Test("A client that vanishes within a large APPEND stores nothing", .timeLimit(.minutes(1)))
     func vanishingUpload() async throws {
         try await TestServer.run { server in
             for part in [0.0, 0.3, 0.9, 1.0] {
@@ -93,7 +93,7 @@ import Testing
         }
     }
 
-    @Test("A large APPEND streams through, and is refused when the peer goes away", .timeLimit(.minutes(3)))
+    @Test("A large APPEND streams through, and is refused when the peer goes away", .timeLimit(.minutes(1)))
     func largeAppend() async throws {
         try await TestServer.run { server in
             let client = try await server.login()
@@ -113,7 +113,7 @@ import Testing
         }
     }
 
-    @Test("A reader that stops reading costs its own buffer only", .timeLimit(.minutes(3)))
+    @Test("A reader that stops reading costs its own buffer only", .timeLimit(.minutes(1)))
     func slowReader() async throws {
         try await TestServer.run { server in
             let text = "Subject: large\r\n\r\n" + String(repeating: "some line of text\r\n", count: 50_000)
@@ -134,7 +134,7 @@ import Testing
         }
     }
 
-    @Test("A port that somebody else has stops the start with a line that names it", .timeLimit(.minutes(3)))
+    @Test("A port that somebody else has stops the start with a line that names it", .timeLimit(.minutes(1)))
     func portTaken() async throws {
         try await TestServer.run { server in
             let port = try #require(server.plain.port)
@@ -149,7 +149,7 @@ import Testing
         }
     }
 
-    @Test("The service stops: idle sessions get BYE, a command in hand is finished", .timeLimit(.minutes(3)))
+    @Test("The service stops: idle sessions get BYE, a command in hand is finished", .timeLimit(.minutes(1)))
     func drain() async throws {
         try await TestServer.run { server in
             let idle = try await server.select()

@@ -78,7 +78,7 @@ struct FilterTests {
         #expect(refusal("\(deep)FILTER a", own(["a": "\(deep)ALL"])) == .limit)
     }
 
-    @Test("Values of everybody are found too, and broken ones are told", .timeLimit(.minutes(3)))
+    @Test("Values of everybody are found too, and broken ones are told", .timeLimit(.minutes(1)))
     func stored() async throws {
         try await TestServer.run { server in
             server.store.deliver(Fixtures.plain)

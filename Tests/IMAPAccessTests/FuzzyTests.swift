@@ -74,7 +74,7 @@ struct FuzzyTests {
         }
     }
 
-    @Test("Strings and words of any length", .timeLimit(.minutes(3)))
+    @Test("Strings and words of any length", .timeLimit(.minutes(1)))
     func sizes() {
         let long = String(repeating: "x", count: 50_000)
         #expect(FuzzyQuery(long).words.map(\.count) == [32])
@@ -113,7 +113,7 @@ struct FuzzyTests {
         #expect(outline.verdict(7, [[7], [7], [7]], [nil, 1, 1]) == nil)
     }
 
-    @Test("Only what exact keys leave is read, and what is gone is left out", .timeLimit(.minutes(3)))
+    @Test("Only what exact keys leave is read, and what is gone is left out", .timeLimit(.minutes(1)))
     func reading() async throws {
         try await TestServer.run { server in
             for number in 1...200 {

@@ -7,7 +7,7 @@ import TransportSecurity
 
 /// Everything that a stranger can make grow has a limit.
 @Suite struct LimitTests {
-    @Test("Too many bad commands end the session", .timeLimit(.minutes(3)))
+    @Test("Too many bad commands end the session", .timeLimit(.minutes(1)))
     func badCommands() async throws {
         var limits = Limits()
         limits.badCommands = 5
@@ -23,7 +23,7 @@ import TransportSecurity
         }
     }
 
-    @Test("A line without end is refused", .timeLimit(.minutes(3)))
+    @Test("A line without end is refused", .timeLimit(.minutes(1)))
     func longLine() async throws {
         try await TestServer.run { server in
             let client = try await server.connect()
@@ -34,7 +34,7 @@ import TransportSecurity
         }
     }
 
-    @Test("A message beyond the limit is refused before its octets, or skipped", .timeLimit(.minutes(3)))
+    @Test("A message beyond the limit is refused before its octets, or skipped", .timeLimit(.minutes(1)))
     func largeLiteral() async throws {
         var limits = Limits()
         limits.messageOctets = 100_000
@@ -55,7 +55,7 @@ import TransportSecurity
         }
     }
 
-    @Test("How many messages one command deals with is announced where it is limited", .timeLimit(.minutes(3)))
+    @Test("How many messages one command deals with is announced where it is limited", .timeLimit(.minutes(1)))
     func messages() async throws {
         var limits = Limits()
         limits.commandMessages = 1000
@@ -70,7 +70,7 @@ import TransportSecurity
         }
     }
 
-    @Test("Sessions from one address, and in all", .timeLimit(.minutes(3)))
+    @Test("Sessions from one address, and in all", .timeLimit(.minutes(1)))
     func sessions() async throws {
         var limits = Limits()
         limits.sessionsPerAddress = 2
@@ -91,7 +91,7 @@ import TransportSecurity
         }
     }
 
-    @Test("Silence ends a stranger's session while a member's goes on", .timeLimit(.minutes(3)))
+    @Test("Silence ends a stranger's session while a member's goes on", .timeLimit(.minutes(1)))
     func silenceOfStrangers() async throws {
         var limits = Limits()
         limits.unauthenticatedTimeout = .seconds(2)
@@ -106,7 +106,7 @@ import TransportSecurity
         }
     }
 
-    @Test("Silence ends a member's session, in IDLE too", .timeLimit(.minutes(3)))
+    @Test("Silence ends a member's session, in IDLE too", .timeLimit(.minutes(1)))
     func silenceOfMembers() async throws {
         var limits = Limits()
         limits.unauthenticatedTimeout = .seconds(3600)
@@ -124,7 +124,7 @@ import TransportSecurity
         }
     }
 
-    @Test("What is pipelined beyond the limit waits in the socket", .timeLimit(.minutes(3)))
+    @Test("What is pipelined beyond the limit waits in the socket", .timeLimit(.minutes(1)))
     func pipelining() async throws {
         var limits = Limits()
         limits.pipelinedOctets = 2048
@@ -145,7 +145,7 @@ import TransportSecurity
 
 /// STARTTLS and what hangs on it (RFC 9051, 6.2.1).
 @Suite struct EncryptionTests {
-    @Test("STARTTLS: nothing that came in the clear counts", .timeLimit(.minutes(3)))
+    @Test("STARTTLS: nothing that came in the clear counts", .timeLimit(.minutes(1)))
     func startTLS() async throws {
         try await TestServer.run { server in
             let client = try await server.connect()
@@ -166,7 +166,7 @@ import TransportSecurity
         }
     }
 
-    @Test("A handshake that does not come ends the session", .timeLimit(.minutes(3)))
+    @Test("A handshake that does not come ends the session", .timeLimit(.minutes(1)))
     func noHandshake() async throws {
         var limits = Limits()
         limits.unauthenticatedTimeout = .milliseconds(200)

@@ -85,7 +85,7 @@ import Testing
         #expect(!admits(1...4, 251...2250, size: 600))
     }
 
-    @Test("A mailbox of many messages", .timeLimit(.minutes(3)))
+    @Test("A mailbox of many messages", .timeLimit(.minutes(1)))
     func session() async throws {
         try await TestServer.run { server in
             for _ in 1...1200 { server.store.deliver(Fixtures.short) }

@@ -82,7 +82,7 @@ struct MessageCacheTests {
         #expect(none.messages([1], in: 5, wholes) == nil)
     }
 
-    @Test("are, of more than there is room for, those that came first: they are found again", .timeLimit(.minutes(3)))
+    @Test("are, of more than there is room for, those that came first: they are found again", .timeLimit(.minutes(1)))
     func scans() async throws {
         var limits = Limits()
         limits.cachedOctets = 400_000
@@ -102,7 +102,7 @@ struct MessageCacheTests {
         }
     }
 
-    @Test("are read from storage once, by whichever session", .timeLimit(.minutes(3)))
+    @Test("are read from storage once, by whichever session", .timeLimit(.minutes(1)))
     func sessions() async throws {
         try await TestServer.run { server in
             for number in 1...600 { server.store.deliver("Subject: \(number)\r\n\r\nbody \(number)\r\n") }

@@ -5,7 +5,7 @@ import Testing
 @testable import IMAPAccess
 
 @Suite("Metadata") struct MetadataTests {
-    @Test("A value may be any octets, and is limited in size and number", .timeLimit(.minutes(3)))
+    @Test("A value may be any octets, and is limited in size and number", .timeLimit(.minutes(1)))
     func limits() async throws {
         try await TestServer.run { server in
             let client = try await server.login()
@@ -30,7 +30,7 @@ import Testing
         }
     }
 
-    @Test("Much comes in several responses", .timeLimit(.minutes(3)))
+    @Test("Much comes in several responses", .timeLimit(.minutes(1)))
     func much() async throws {
         try await TestServer.run { server in
             let client = try await server.login()
@@ -45,7 +45,7 @@ import Testing
         }
     }
 
-    @Test("Before login there is none, and without storage it is unavailable", .timeLimit(.minutes(3)))
+    @Test("Before login there is none, and without storage it is unavailable", .timeLimit(.minutes(1)))
     func refused() async throws {
         try await TestServer.run { server in
             let stranger = try await server.connect()

@@ -9,7 +9,7 @@ import Testing
 /// ESEARCH beyond what a dialogue shows (RFC 7377).
 @Suite("Several mailboxes")
 struct MultiSearchTests {
-    @Test("No more mailboxes than the limit, and no view of any is left", .timeLimit(.minutes(3)))
+    @Test("No more mailboxes than the limit, and no view of any is left", .timeLimit(.minutes(1)))
     func limit() async throws {
         var limits = Limits()
         limits.searchedMailboxes = 2
@@ -27,7 +27,7 @@ struct MultiSearchTests {
         }
     }
 
-    @Test("While storage is away there is no answer, and nothing is left", .timeLimit(.minutes(3)))
+    @Test("While storage is away there is no answer, and nothing is left", .timeLimit(.minutes(1)))
     func storageAway() async throws {
         try await TestServer.run { server in
             server.store.deliver(Fixtures.short)

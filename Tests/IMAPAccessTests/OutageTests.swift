@@ -65,7 +65,7 @@ import Testing
         }
     }
 
-    @Test("Storage that stays away is not waited for without end", .timeLimit(.minutes(3)))
+    @Test("Storage that stays away is not waited for without end", .timeLimit(.minutes(1)))
     func away() async throws {
         var limits = Self.limits()
         limits.peerTimeout = .milliseconds(500)

@@ -6,7 +6,7 @@ import Testing
 /// PREVIEW beyond what a dialogue shows (RFC 8970).
 @Suite("Previews")
 struct PreviewTests {
-    @Test("LAZY makes few, of messages that are not large; what was made is kept", .timeLimit(.minutes(3)))
+    @Test("LAZY makes few, of messages that are not large; what was made is kept", .timeLimit(.minutes(1)))
     func lazy() async throws {
         var limits = Limits()
         limits.lazyPreviews = 2
@@ -36,7 +36,7 @@ struct PreviewTests {
         }
     }
 
-    @Test("Text behind much markup, in later parts, and none", .timeLimit(.minutes(3)))
+    @Test("Text behind much markup, in later parts, and none", .timeLimit(.minutes(1)))
     func parts() async throws {
         func multipart(_ parts: [String]) -> String {
             "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + parts.map { "--b\r\n\($0)\r\n" }.joined()
@@ -72,7 +72,7 @@ struct PreviewTests {
         }
     }
 
-    @Test("Many messages are read in batches; one that is gone is left out", .timeLimit(.minutes(3)))
+    @Test("Many messages are read in batches; one that is gone is left out", .timeLimit(.minutes(1)))
     func batches() async throws {
         try await TestServer.run { server in
             for number in 1...150 { server.store.deliver("Subject: x\r\n\r\nmessage \(number)\r\n") }

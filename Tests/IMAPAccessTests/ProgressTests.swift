@@ -4,7 +4,7 @@ import Testing
 
 /// A sign of life while a command takes long (RFC 9585).
 @Suite struct ProgressTests {
-    @Test("A command that takes long says so until it ends", .timeLimit(.minutes(3)))
+    @Test("A command that takes long says so until it ends", .timeLimit(.minutes(1)))
     func saysSo() async throws {
         var limits = Limits()
         limits.progressInterval = .milliseconds(20)

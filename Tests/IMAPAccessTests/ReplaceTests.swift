@@ -9,7 +9,7 @@ import Testing
         "\(what) \(name) {\(message.utf8.count)+}\r\n\(message)"
     }
 
-    @Test("A message that another session has removed is not replaced", .timeLimit(.minutes(3)))
+    @Test("A message that another session has removed is not replaced", .timeLimit(.minutes(1)))
     func removedElsewhere() async throws {
         try await TestServer.run { server in
             server.store.deliver(Fixtures.plain)
@@ -25,7 +25,7 @@ import Testing
         }
     }
 
-    @Test("A large message streams, and takes the place of another all the same", .timeLimit(.minutes(3)))
+    @Test("A large message streams, and takes the place of another all the same", .timeLimit(.minutes(1)))
     func large() async throws {
         try await TestServer.run { server in
             server.store.deliver(Fixtures.plain)
@@ -42,7 +42,7 @@ import Testing
         }
     }
 
-    @Test("Another session is told of what came and what went", .timeLimit(.minutes(3)))
+    @Test("Another session is told of what came and what went", .timeLimit(.minutes(1)))
     func toldElsewhere() async throws {
         try await TestServer.run { server in
             server.store.deliver(Fixtures.plain)

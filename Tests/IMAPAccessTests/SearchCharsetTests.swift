@@ -13,7 +13,7 @@ struct SearchCharsetTests {
         return lines.count > 1 ? lines[0] : lines.last ?? ""
     }
 
-    @Test("The strings are in the charset that the command names", .timeLimit(.minutes(3)))
+    @Test("The strings are in the charset that the command names", .timeLimit(.minutes(1)))
     func charsets() async throws {
         try await TestServer.run { server in
             server.store.deliver("Subject: =?utf-8?b?0J/RgNC40LLQtdGC?=\r\n\r\n")
@@ -45,7 +45,7 @@ struct SearchCharsetTests {
         }
     }
 
-    @Test("What is not in the charset is BAD, what is in no charset NO", .timeLimit(.minutes(3)))
+    @Test("What is not in the charset is BAD, what is in no charset NO", .timeLimit(.minutes(1)))
     func refusals() async throws {
         try await TestServer.run { server in
             let client = try await server.select()
@@ -64,7 +64,7 @@ struct SearchCharsetTests {
         }
     }
 
-    @Test("Composed or not, wide or not, in any case (RFC 5051)", .timeLimit(.minutes(3)))
+    @Test("Composed or not, wide or not, in any case (RFC 5051)", .timeLimit(.minutes(1)))
     func collation() async throws {
         try await TestServer.run { server in
             server.store.deliver(

@@ -6,7 +6,7 @@ import Testing
 
 /// Each section of a message is, octet for octet, what lies at its place (RFC 9051, 6.4.5.1).
 @Suite struct SectionTests {
-    @Test("Sections of the stored message", .timeLimit(.minutes(3)))
+    @Test("Sections of the stored message", .timeLimit(.minutes(1)))
     func sections() async throws {
         try await TestServer.run { server in
             server.store.deliver(Fixtures.mixed)
@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    @Test("A large message streams, whole, in part and decoded", .timeLimit(.minutes(3)))
+    @Test("A large message streams, whole, in part and decoded", .timeLimit(.minutes(1)))
     func large() async throws {
         try await TestServer.run { server in
             let line = String(repeating: "0123456789abcdef", count: 4) + "\r\n"
@@ -79,7 +79,7 @@ import Testing
         }
     }
 
-    @Test("A large message goes on when storage comes back", .timeLimit(.minutes(3)))
+    @Test("A large message goes on when storage comes back", .timeLimit(.minutes(1)))
     func storageGoesAwayInTheMiddle() async throws {
         try await TestServer.run { server in
             let text = "Subject: large\r\n\r\n" + String(repeating: "some line of text\r\n", count: 40_000)
@@ -95,7 +95,7 @@ import Testing
         }
     }
 
-    @Test("Many small messages come in order", .timeLimit(.minutes(3)))
+    @Test("Many small messages come in order", .timeLimit(.minutes(1)))
     func many() async throws {
         try await TestServer.run { server in
             for number in 1...300 { server.store.deliver("Subject: \(number)\r\n\r\nbody \(number)\r\n") }

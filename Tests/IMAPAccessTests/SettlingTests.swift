@@ -27,7 +27,7 @@ import Testing
         return store.withLock { $0?.state.withLock { $0.settledReceipts } } ?? 0
     }
 
-    @Test("LOGOUT and an end in order: the client knows", .timeLimit(.minutes(3)))
+    @Test("LOGOUT and an end in order: the client knows", .timeLimit(.minutes(1)))
     func logout() async throws {
         let count = try await settled(waitingFor: 1) { client in
             try await client.ok("LOGOUT")
@@ -37,17 +37,17 @@ import Testing
         #expect(count == 1)
     }
 
-    @Test("close_notify without LOGOUT: the client knows", .timeLimit(.minutes(3)))
+    @Test("close_notify without LOGOUT: the client knows", .timeLimit(.minutes(1)))
     func close() async throws {
         #expect(try await settled(waitingFor: 1) { await $0.close() } == 1)
     }
 
-    @Test("A reset: nobody knows", .timeLimit(.minutes(3)))
+    @Test("A reset: nobody knows", .timeLimit(.minutes(1)))
     func reset() async throws {
         #expect(try await settled { await $0.reset() } == 0)
     }
 
-    @Test("The next command proves nothing, a literal after a continuation does", .timeLimit(.minutes(3)))
+    @Test("The next command proves nothing, a literal after a continuation does", .timeLimit(.minutes(1)))
     func continuation() async throws {
         let commands = try await settled { client in
             try await client.ok("NOOP")
@@ -65,7 +65,7 @@ import Testing
         #expect(literal == 1)
     }
 
-    @Test("DONE after IDLE's continuation shows that what came before was read", .timeLimit(.minutes(3)))
+    @Test("DONE after IDLE's continuation shows that what came before was read", .timeLimit(.minutes(1)))
     func idle() async throws {
         let count = try await settled(waitingFor: 1) { client in
             try await client.send("t IDLE\r\n")

@@ -8,7 +8,7 @@ import Testing
 
 /// News that comes while storage is being asked: none of it may be taken for known, or an idle session is deaf.
 @Suite struct SharedMailboxTests {
-    @Test("A change that is announced while storage answers is asked for again", .timeLimit(.minutes(3)))
+    @Test("A change that is announced while storage answers is asked for again", .timeLimit(.minutes(1)))
     func newsDuringARefresh() async throws {
         let (store, mailbox) = try await HeldStore.withMailbox()
         _ = await mailbox.announce(.max)
@@ -26,7 +26,7 @@ import Testing
     }
 
     @Test(
-        "Who comes while storage is asked about a change gets its answer, not what was known", .timeLimit(.minutes(3)))
+        "Who comes while storage is asked about a change gets its answer, not what was known", .timeLimit(.minutes(1)))
     func companyDuringARefresh() async throws {
         let (store, mailbox) = try await HeldStore.withMailbox()
         store.memory.deliver(Fixtures.short)

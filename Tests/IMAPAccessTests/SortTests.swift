@@ -150,7 +150,7 @@ struct SortTests {
         #expect(keys.sorted() == messages.indices.sorted(by: precedes))
     }
 
-    @Test("Only messages that match are read, at once; by arrival and size none", .timeLimit(.minutes(3)))
+    @Test("Only messages that match are read, at once; by arrival and size none", .timeLimit(.minutes(1)))
     func reading() async throws {
         try await TestServer.run { server in
             for number in 1...2500 {
@@ -169,7 +169,7 @@ struct SortTests {
         }
     }
 
-    @Test("A message that was expunged meanwhile is left out", .timeLimit(.minutes(3)))
+    @Test("A message that was expunged meanwhile is left out", .timeLimit(.minutes(1)))
     func expunged() async throws {
         try await TestServer.run { server in
             for subject in ["b", "a", "c"] { server.store.deliver("Subject: \(subject)\r\n\r\n") }
@@ -182,7 +182,7 @@ struct SortTests {
         }
     }
 
-    @Test("While storage is away there is no answer, and the session goes on", .timeLimit(.minutes(3)))
+    @Test("While storage is away there is no answer, and the session goes on", .timeLimit(.minutes(1)))
     func storageAway() async throws {
         try await TestServer.run { server in
             server.store.deliver(Fixtures.plain)

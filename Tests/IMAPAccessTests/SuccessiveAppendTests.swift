@@ -14,7 +14,7 @@ import Testing
         return "a\(number) APPEND \(mailbox) {\(message.utf8.count)+}\r\n\(message)\r\n"
     }
 
-    @Test("Many go with few requests, in their order", .timeLimit(.minutes(3)))
+    @Test("Many go with few requests, in their order", .timeLimit(.minutes(1)))
     func together() async throws {
         try await TestServer.run { server in
             let client = try await server.login()
@@ -35,7 +35,7 @@ import Testing
         }
     }
 
-    @Test("Together they are no more than one request takes", .timeLimit(.minutes(3)))
+    @Test("Together they are no more than one request takes", .timeLimit(.minutes(1)))
     func bounds() async throws {
         var limits = Limits()
         limits.successiveAppends = 7
@@ -55,7 +55,7 @@ import Testing
         }
     }
 
-    @Test("One that is over quota keeps nobody out", .timeLimit(.minutes(3)))
+    @Test("One that is over quota keeps nobody out", .timeLimit(.minutes(1)))
     func quota() async throws {
         try await TestServer.run { server in
             server.store.state.withLock { $0.quota = 100 }
@@ -73,7 +73,7 @@ import Testing
         }
     }
 
-    @Test("When nobody says what came of them each goes alone, as the same transaction", .timeLimit(.minutes(3)))
+    @Test("When nobody says what came of them each goes alone, as the same transaction", .timeLimit(.minutes(1)))
     func alone() async throws {
         try await TestServer.run { server in
             server.store.state.withLock { $0.faults["appendEach"] = MessagingError(.unavailable, "test") }

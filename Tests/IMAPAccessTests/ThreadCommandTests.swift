@@ -7,7 +7,7 @@ import Testing
 /// THREAD over the wire.
 @Suite("THREAD")
 struct ThreadCommandTests {
-    @Test("References before In-Reply-To, and only the first identifier of that", .timeLimit(.minutes(3)))
+    @Test("References before In-Reply-To, and only the first identifier of that", .timeLimit(.minutes(1)))
     func headers() async throws {
         try await TestServer.run { server in
             func deliver(_ fields: String) { server.store.deliver(fields.replacing("\n", with: "\r\n") + "\r\n\r\n") }
@@ -46,7 +46,7 @@ struct ThreadCommandTests {
         }
     }
 
-    @Test("While storage is away there is no answer, and the session goes on", .timeLimit(.minutes(3)))
+    @Test("While storage is away there is no answer, and the session goes on", .timeLimit(.minutes(1)))
     func storageAway() async throws {
         try await TestServer.run { server in
             server.store.deliver(Fixtures.plain)

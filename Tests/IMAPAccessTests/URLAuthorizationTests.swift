@@ -45,7 +45,7 @@ import Testing
         return (try await server.login(), bob)
     }
 
-    @Test("Messages and parts, whatever is selected", .timeLimit(.minutes(3)))
+    @Test("Messages and parts, whatever is selected", .timeLimit(.minutes(1)))
     func parts() async throws {
         try await TestServer.run { server in
             server.store.deliver(Fixtures.plain)
@@ -77,7 +77,7 @@ import Testing
         }
     }
 
-    @Test("Who may use a URL, and how long", .timeLimit(.minutes(3)))
+    @Test("Who may use a URL, and how long", .timeLimit(.minutes(1)))
     func access() async throws {
         for (submitters, maySubmit) in [([], false), ([MemorySasl.otherAddress], true)] as [(Set<String>, Bool)] {
             try await TestServer.run(submitters: submitters) { server in
@@ -103,7 +103,7 @@ import Testing
         }
     }
 
-    @Test("A URL that was changed gives nothing", .timeLimit(.minutes(3)))
+    @Test("A URL that was changed gives nothing", .timeLimit(.minutes(1)))
     func altered() async throws {
         try await TestServer.run { server in
             server.store.deliver(Fixtures.plain)
@@ -129,7 +129,7 @@ import Testing
         }
     }
 
-    @Test("RESETKEY ends what was given, of one mailbox or of all", .timeLimit(.minutes(3)))
+    @Test("RESETKEY ends what was given, of one mailbox or of all", .timeLimit(.minutes(1)))
     func resetting() async throws {
         try await TestServer.run { server in
             server.store.deliver(Fixtures.plain)
@@ -152,7 +152,7 @@ import Testing
         }
     }
 
-    @Test("Who has the mailbox selected is told of its new key", .timeLimit(.minutes(3)))
+    @Test("Who has the mailbox selected is told of its new key", .timeLimit(.minutes(1)))
     func toldElsewhere() async throws {
         try await TestServer.run { server in
             let client = try await server.login()
@@ -175,7 +175,7 @@ import Testing
         }
     }
 
-    @Test("What is large streams; storage that is away makes it a NO", .timeLimit(.minutes(3)))
+    @Test("What is large streams; storage that is away makes it a NO", .timeLimit(.minutes(1)))
     func large() async throws {
         try await TestServer.run { server in
             let body = String(repeating: "0123456\r\n", count: 200_000)

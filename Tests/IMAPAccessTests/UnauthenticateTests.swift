@@ -8,7 +8,7 @@ import Testing
 @Suite struct UnauthenticateTests {
     static let login = "b LOGIN \(MemorySasl.address) \"\(MemorySasl.password)\"\r\n"
 
-    @Test("A client may send its next login behind it (RFC 8437, 3)", .timeLimit(.minutes(3)))
+    @Test("A client may send its next login behind it (RFC 8437, 3)", .timeLimit(.minutes(1)))
     func pipelined() async throws {
         try await TestServer.run { server in
             let client = try await server.select()
@@ -22,7 +22,7 @@ import Testing
 
     @Test(
         "Behind the client's end of compression octets are plain, whether a flush ends it, or an end (RFC 8437, 4.1)",
-        .timeLimit(.minutes(3)), arguments: [Deflater.Ending.flush, .end], [1, 7, 10_000])
+        .timeLimit(.minutes(1)), arguments: [Deflater.Ending.flush, .end], [1, 7, 10_000])
     func pipelinedBehindCompression(ending: Deflater.Ending, size: Int) async throws {
         try await TestServer.run { server in
             let client = try await server.select()
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test("Compressed octets behind it end the session", .timeLimit(.minutes(3)))
+    @Test("Compressed octets behind it end the session", .timeLimit(.minutes(1)))
     func compressedBehindIt() async throws {
         try await TestServer.run { server in
             let client = try await server.select()
@@ -55,7 +55,7 @@ import Testing
         }
     }
 
-    @Test("Compression can begin again, and again", .timeLimit(.minutes(3)))
+    @Test("Compression can begin again, and again", .timeLimit(.minutes(1)))
     func compressionAgain() async throws {
         try await TestServer.run { server in
             let client = try await server.login()
@@ -74,7 +74,7 @@ import Testing
         }
     }
 
-    @Test("A stranger's limits hold again, and its patience", .timeLimit(.minutes(3)))
+    @Test("A stranger's limits hold again, and its patience", .timeLimit(.minutes(1)))
     func limits() async throws {
         var limits = Limits()
         limits.unauthenticatedTimeout = .seconds(1)
@@ -89,7 +89,7 @@ import Testing
         }
     }
 
-    @Test("Failed logins of a connection count together, whoever logs in meanwhile", .timeLimit(.minutes(3)))
+    @Test("Failed logins of a connection count together, whoever logs in meanwhile", .timeLimit(.minutes(1)))
     func loginFailures() async throws {
         try await TestServer.run { server in
             let client = try await server.connect()
@@ -107,7 +107,7 @@ import Testing
         }
     }
 
-    @Test("What is said of an APPEND before it is settled as if nothing had happened", .timeLimit(.minutes(3)))
+    @Test("What is said of an APPEND before it is settled as if nothing had happened", .timeLimit(.minutes(1)))
     func settling() async throws {
         let store = StoreHolder()
         try await TestServer.run { server in
@@ -124,7 +124,7 @@ import Testing
         #expect(await store.store?.state.withLock { $0.settledReceipts } == 1)
     }
 
-    @Test("Where it is not offered, it is no command", .timeLimit(.minutes(3)))
+    @Test("Where it is not offered, it is no command", .timeLimit(.minutes(1)))
     func notOffered() async throws {
         try await TestServer.run(offersUnauthenticate: false) { server in
             let client = try await server.login()
