@@ -72,19 +72,19 @@ struct Listener: Service {
         }
         bound(channels.map(\.localAddress))
         let listening = channels
-        await withGracefulShutdownHandler {
+        await withTaskCancellationOrGracefulShutdownHandler {
             await withDiscardingTaskGroup { group in
                 for await session in accepted {
                     group.addTask { await serve(session) }
                 }
-                // Told to stop: what does not end by itself in time is cut off.
+                // Told to stop: what does not end by itself in time is cut off, and at once when nobody waits for it any more.
                 let cutOff = ContinuousClock.now + services.limits.drainTimeout
-                while sessions.count > 0, ContinuousClock.now < cutOff {
+                while sessions.count > 0, ContinuousClock.now < cutOff, !Task.isCancelled {
                     try? await Task.sleep(for: .milliseconds(20))
                 }
                 sessions.closeAll()
             }
-        } onGracefulShutdown: {
+        } onCancelOrGracefulShutdown: {
             for channel in listening { channel.close(promise: nil) }
             sessions.drain()
             acceptance.finish()

@@ -7,7 +7,7 @@ import Testing
 
 @testable import IMAPAccess
 
-/// Peers that are away, clients that vanish, readers that are slow, a service that stops.
+/// Peers that are away, clients that vanish, readers that are slow.
 @Suite(.serialized) struct FaultTests {
     @Test(
         "Storage away or overloaded: NO [UNAVAILABLE], and the session goes on", .timeLimit(.minutes(1)),
@@ -145,29 +145,6 @@ import Testing
                 try await listener.run()
             } throws: {
                 ($0 as? StartRefusal)?.reason.hasPrefix("cannot listen at 127.0.0.1:\(port): ") == true
-            }
-        }
-    }
-
-    @Test("The service stops: idle sessions get BYE, a command in hand is finished", .timeLimit(.minutes(1)))
-    func drain() async throws {
-        try await TestServer.run { server in
-            let idle = try await server.select()
-            try await idle.send("i IDLE\r\n")
-            #expect(try await idle.line() == "+ idling")
-            let waiting = try await server.login()
-            let appending = try await server.login()
-            try await appending.send("t APPEND INBOX {20}\r\n")
-            #expect(try await appending.line().hasPrefix("+ "))
-            await server.group.triggerGracefulShutdown()
-            #expect(try await idle.line().hasPrefix("* BYE"))
-            #expect(try await waiting.line().hasPrefix("* BYE"))
-            try await appending.send("Subject: x\r\n\r\nabcd\r\n\r\n")
-            #expect(try await appending.answer().last?.hasPrefix("t OK") == true)
-            #expect(try await appending.line().hasPrefix("* BYE"))
-            for client in [idle, waiting, appending] {
-                try await client.untilEnd()
-                await client.close()
             }
         }
     }

@@ -22,6 +22,8 @@ final class SessionHandler: ChannelInboundHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
+        // A connection that is closed before it was ever active does not become inactive.
+        session.assumeIsolated { $0.signal([.gone, .ended]) }
     }
 
     func channelActive(context: ChannelHandlerContext) {
