@@ -34,6 +34,70 @@ import Testing
         }
     }
 
+    @Test(
+        "What a client has put into its mailbox is never taken for gone while it cannot be told of it",
+        .timeLimit(.minutes(1)),
+        arguments: [
+            ("UID MOVE 1 Sent", "* OK [COPYUID "), ("UID COPY 1 Sent", "t OK [COPYUID "),
+            ("UID COPY 1:7 Sent", "t OK [COPYUID "), ("UID COPY 1:* Sent", "t OK [COPYUID "),
+            ("UID STORE 1 +FLAGS (\\Seen)", "* 1 FETCH (UID 1 FLAGS (\\Seen \\Deleted))"),
+            ("UID FETCH 1 BODY.PEEK[TEXT]", "* 1 FETCH (UID 1 BODY[TEXT] {4}"), ("UID EXPUNGE 1", "* 1 EXPUNGE"),
+            ("SEARCH ALL", "* SEARCH 1"), ("SORT (ARRIVAL) UTF-8 ALL", "* SORT 1"),
+            ("THREAD REFERENCES UTF-8 ALL", "* THREAD (1)"), ("ESEARCH RETURN (COUNT) ALL", " COUNT 1"),
+        ])
+    func ownMessage(_ command: String, _ result: String) async throws {
+        try await TestServer.run { server in
+            let client = try await server.select()
+            server.store.state.withLock { $0.faults["view"] = MessagingError(.unavailable, "test") }
+            let message = "Subject: x\r\n\r\ntext"
+            try await client.send("t APPEND INBOX (\\Deleted) {\(message.utf8.count)+}\r\n\(message)\r\n")
+            #expect(try await client.answer().last?.hasPrefix("t OK [APPENDUID 1000 1]") == true)
+            #expect(try await client.command(command).last?.hasPrefix("t NO [UNAVAILABLE]") == true)
+            #expect(server.store.messages().count == 1 && server.store.messages(in: "Sent").isEmpty)
+            server.store.state.withLock { $0.faults["view"] = nil }
+            let lines = try await client.command(command)
+            #expect(lines.contains { $0.contains(result) }, "\(lines)")
+            await client.close()
+        }
+    }
+
+    @Test("A uid that another session's client has learnt is found by this one", .timeLimit(.minutes(1)))
+    func learntElsewhere() async throws {
+        try await TestServer.run { server in
+            let (client, other) = (try await server.select(), try await server.login())
+            // Nobody says that something has come.
+            server.store.changed.withLock { $0 = nil }
+            for uid in 1...3 {
+                #expect(try await other.append(Fixtures.plain).last?.hasPrefix("t OK [APPENDUID 1000 \(uid)]") == true)
+                let lines = try await client.ok("UID MOVE \(uid) Sent")
+                #expect(lines.contains { $0.hasPrefix("* OK [COPYUID ") }, "\(lines)")
+            }
+            #expect(server.store.messages().isEmpty && server.store.messages(in: "Sent").count == 3)
+            await client.close()
+            await other.close()
+        }
+    }
+
+    @Test(
+        "What was copied, moved or expunged is answered with OK, though storage is away behind it",
+        .timeLimit(.minutes(1)),
+        arguments: ["COPY 1 INBOX", "MOVE 1 INBOX", "MOVE 1 Sent", "EXPUNGE", "UID EXPUNGE 1"])
+    func doneAndAway(_ command: String) async throws {
+        try await TestServer.run { server in
+            server.store.deliver(Fixtures.plain, flags: ["\\Deleted"])
+            let client = try await server.select()
+            // Of which this process cannot know what it makes of the mailbox.
+            server.store.changed.withLock { $0 = nil }
+            server.store.deliver(Fixtures.plain)
+            server.store.state.withLock { $0.faults["view"] = MessagingError(.unavailable, "test") }
+            #expect(try await client.command(command).last?.hasPrefix("t OK") == true)
+            server.store.state.withLock { $0.faults["view"] = nil }
+            let lines = try await client.ok("NOOP")
+            #expect(!lines.isEmpty)
+            await client.close()
+        }
+    }
+
     @Test("Authentication away: NO [UNAVAILABLE], which is no failed login", .timeLimit(.minutes(1)))
     func authenticationAway() async throws {
         try await TestServer.run { server in

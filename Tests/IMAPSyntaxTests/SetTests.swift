@@ -105,6 +105,13 @@ struct SetTests {
         #expect(set("5,*")?.resolved(largestUID: 0) == [5])
     }
 
+    @Test("The largest number that is written, * aside")
+    func largestWritten() {
+        #expect(set("3,9:4,7:*")?.largestNumber == 9)
+        #expect(set("*:12")?.largestNumber == 12)
+        #expect(set("*")?.largestNumber == nil)
+    }
+
     @Test("COPYUID keeps its order")
     func inOrder() {
         #expect(SequenceSet(inOrder: [304, 319, 320, 5, 6, 7, 1])?.description == "304,319:320,5:7,1")

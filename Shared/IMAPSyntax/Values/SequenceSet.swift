@@ -91,6 +91,12 @@ public struct SequenceSet: Hashable, Sendable {
     /// Whether `*` stands anywhere in the set.
     public var usesLargest: Bool { ranges.contains { $0.first == .largest || $0.last == .largest } }
 
+    /// The largest number that is written in the set; nil when there is none beside `*`.
+    public var largestNumber: UInt32? {
+        let largest = ranges.reduce(0) { max($0, $1.first.rawValue, $1.last.rawValue) }
+        return largest == 0 ? nil : largest
+    }
+
     /// The set of unique identifiers when `largestUID` is the last message's. As RFC 9051, 9 (`seq-range`) has it,
     /// `3291:*` includes the last message even when its identifier is less than 3291. 0 means an empty mailbox,
     /// in which `*` names nothing.

@@ -4,7 +4,7 @@ import IMAPSyntax
 /// COPY, MOVE, EXPUNGE (RFC 9051, 6.4.3, 6.4.7 to 6.4.9; RFC 6851; RFC 4315).
 extension Session {
     func copy(_ arguments: CopyCommand, move: Bool) async throws -> CommandOutcome {
-        let (positions, lowest) = withinLimit(try positions(of: arguments.messages, by: arguments.numbering))
+        let (positions, lowest) = withinLimit(try await positions(of: arguments.messages, by: arguments.numbering))
         guard let selected else { throw Refusal.serverBug }
         if move, selected.view.readOnly { throw Refusal.readOnly }
         // COPY is all or nothing.
@@ -34,14 +34,15 @@ extension Session {
                 nil
             }
         notifications?.told?.stored(reply.targetUids, in: reply.toMailboxID)
+        // It is done, also when storage cannot say now what the mailbox has become: that is told when it can.
         if reply.toMailboxID == selected.view.mailboxID {
             self.selected?.ownArrivals.formUnion(reply.targetUids)
-            try await refreshSelected()
+            try? await refreshSelected()
         } else if move,
             await selected.membership.mailbox.apply(expunged: reply.sourceUids, modseq: reply.sourceModseq)
                 == nil
         {
-            try await refreshSelected()
+            try? await refreshSelected()
         }
         guard move else { return .ok("COPY completed", code) }
         services.mailboxes.notify(except: selected.membership)
@@ -69,7 +70,7 @@ extension Session {
         if selected.isForeign { request.userID = try accountID() }
         var lowest: UInt32?
         if let messages {
-            let positions = try positions(of: messages, by: .uids)
+            let positions = try await positions(of: messages, by: .uids)
             guard !positions.isEmpty else { return .ok("\(name) completed") }
             let marked = try await markedWithinLimit(positions)
             request.uids = marked?.pairs ?? uidPairs(positions)
@@ -79,7 +80,7 @@ extension Session {
         try Refusal.check(reply.outcome)
         if !reply.uids.isEmpty {
             if await selected.membership.mailbox.apply(expunged: reply.uids, modseq: reply.modseq) == nil {
-                try await refreshSelected()
+                try? await refreshSelected()
             }
             services.mailboxes.notify(except: selected.membership)
             return telling(lowest, try await expunged("\(name) completed"))

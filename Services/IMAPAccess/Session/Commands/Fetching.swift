@@ -13,7 +13,7 @@ extension Session {
         if arguments.wantsVanished, !machine.tellsVanished {
             throw Refusal(.bad, nil, "ENABLE QRESYNC goes before VANISHED")
         }
-        var positions = try positions(of: arguments.messages, by: arguments.numbering)
+        var positions = try await positions(of: arguments.messages, by: arguments.numbering)
         if let part = arguments.part {
             positions = positions.within(part)
             guard withinLimit(positions).lowest == nil else { throw Refusal.beyond(limits.commandMessages) }
@@ -67,13 +67,11 @@ extension Session {
         return marked
     }
 
-    /// Messages that came after this uid, as NOTIFY wants to hear of them: nothing becomes `\Seen` by that (RFC 5465, 5.2).
-    func tellNew(after uid: UInt32, _ attributes: [FetchAttribute]) async throws {
-        guard let selected, let last = selected.view.told.uids.last, last > uid else { return }
-        let told = selected.view.told
-        self.selected?.ownArrivals = []
-        let positions = (told.lowerBound(uid + 1)..<told.count).filter { !selected.ownArrivals.contains(told.uids[$0]) }
-            .ranges
+    /// Messages that came after this uid, but not from this session, as NOTIFY wants to hear of them: nothing becomes
+    /// `\Seen` by that (RFC 5465, 5.2).
+    func tellNew(after uid: UInt32, except own: Set<UInt32>, _ attributes: [FetchAttribute]) async throws {
+        guard let told = selected?.view.told, let last = told.uids.last, last > uid else { return }
+        let positions = (told.lowerBound(uid + 1)..<told.count).filter { !own.contains(told.uids[$0]) }.ranges
         try await fetchUnasked(positions, attributes)
     }
 

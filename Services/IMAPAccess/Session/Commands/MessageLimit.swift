@@ -41,7 +41,7 @@ extension Session {
             case .uid(.set(let set)):
                 uids = uids.intersection(set.resolved(largestUID: selected?.view.told.uids.last ?? 0))
             case .sequence(.set(let set)):
-                let positions = try positions(of: .set(set), by: .sequenceNumbers)
+                let positions = try positions(numbered: set)
                 uids = uids.intersection(NumberSet(inPairs: uidPairs(positions)))
             case .uid(.savedResult), .sequence(.savedResult):
                 uids = uids.intersection(selected?.savedResult ?? NumberSet())

@@ -31,7 +31,7 @@ extension Session {
         do {
             let keys = try await replacingFilters(keys, charset: charset)
             try Self.checkRelevancy(returns, keys)
-            let search = try mailboxSearch(charset, keys, toleratesMissingNumbers: toleratesMissingNumbers)
+            let search = try await mailboxSearch(charset, keys, toleratesMissingNumbers: toleratesMissingNumbers)
             let hits = try await run(search)
             if saves {
                 let returned = (returns ?? []).chosen(of: hits.indices)
@@ -63,7 +63,8 @@ extension Session {
     /// A search of the selected mailbox in the state that the client knows.
     func mailboxSearch(
         _ charset: String?, _ keys: [SearchKey], toleratesMissingNumbers: Bool = false
-    ) throws -> MailboxSearch {
+    ) async throws -> MailboxSearch {
+        try await followOwnArrivals()
         guard let selected else { throw Refusal.serverBug }
         let limited = try withinLimit(keys)
         var search = mailboxSearch(

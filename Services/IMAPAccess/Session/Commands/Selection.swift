@@ -15,6 +15,7 @@ struct SelectedMailbox: Sendable {
     var heldBackAt: UInt64?
     /// Messages that this session has put in, and that are to come.
     var ownArrivals: Set<UInt32> = []
+    var awaitsOwnArrivals: Bool { ownArrivals.contains { $0 >= view.told.mailbox.uidNext } }
     var toldBatches = ToldBatches()
     /// How often the key of its URLs had been replaced when the client was last told.
     var urlKeys: UInt64 = 0
@@ -137,23 +138,25 @@ extension Session {
     // MARK: Messages by number
 
     /// The messages that a command names, as ascending ranges of indices into the view.
-    func positions(of messages: MessageSet, by numbering: Numbering) throws -> [Range<Int>] {
+    func positions(of messages: MessageSet, by numbering: Numbering) async throws -> [Range<Int>] {
         guard let selected else { throw Refusal(.bad, nil, "Select a mailbox first") }
-        let told = selected.view.told
-        switch messages {
-        case .savedResult:
-            return selected.savedResult.positions(in: told.uids)
-        case .set(let set):
-            switch numbering {
-            case .uids:
-                return set.resolved(largestUID: told.uids.last ?? 0).positions(in: told.uids)
-            case .sequenceNumbers:
-                guard let numbers = set.resolved(messageCount: UInt32(clamping: told.count)) else {
-                    throw Refusal(.bad, nil, "No message has such a number")
-                }
-                return numbers.ranges.map { Int($0.lowerBound) - 1..<Int($0.upperBound) }
-            }
+        switch (messages, numbering) {
+        case (.savedResult, _):
+            return selected.savedResult.positions(in: selected.view.told.uids)
+        case (.set(let set), .sequenceNumbers):
+            return try positions(numbered: set)
+        case (.set(let set), .uids):
+            try await follow(set)
+            let uids = self.selected?.view.told.uids ?? []
+            return set.resolved(largestUID: uids.last ?? 0).positions(in: uids)
         }
+    }
+
+    func positions(numbered set: SequenceSet) throws -> [Range<Int>] {
+        guard let numbers = set.resolved(messageCount: UInt32(clamping: selected?.view.count ?? 0)) else {
+            throw Refusal(.bad, nil, "No message has such a number")
+        }
+        return numbers.ranges.map { Int($0.lowerBound) - 1..<Int($0.upperBound) }
     }
 
     /// The same messages for a request to storage: pairs of first and last uid. Uids are never reused, so that what lies
@@ -161,6 +164,28 @@ extension Session {
     func uidPairs(_ positions: [Range<Int>]) -> [UInt32] {
         guard let uids = selected?.view.told.uids else { return [] }
         return positions.flatMap { $0.isEmpty ? [] : [uids[$0.lowerBound], uids[$0.upperBound - 1]] }
+    }
+
+    // MARK: Messages that the client knows first
+
+    /// Tells the client of messages whose uids it names before it was told of them. It has them from an APPEND's answer,
+    /// behind which storage was away, or from another session: to find nothing would be to say that they are gone.
+    private func follow(_ set: SequenceSet) async throws {
+        guard let selected, let largest = set.largestNumber, largest >= selected.view.told.mailbox.uidNext else {
+            return
+        }
+        // Behind the last message new ones are looked for again and again: of these it is known here when they come.
+        if !set.usesLargest { try await refreshSelected() }
+        try await follow()
+    }
+
+    /// Tells the client of what it has put there itself, when that is still to be done: a search has to find it.
+    func followOwnArrivals() async throws {
+        if selected?.awaitsOwnArrivals == true { try await follow() }
+    }
+
+    private func follow() async throws {
+        guard try await synchronise(.withoutExpunge, events: selectedEvents ?? .all) else { throw Refusal.unavailable }
     }
 
     // MARK: What the client is told
@@ -204,8 +229,10 @@ extension Session {
         let lastKnown = selected?.view.told.uids.last ?? 0
         let changes = advance(to: snapshot, mayExpunge: mayExpunge)
         report(changes)
-        if changes.exists != nil, !events.newAttributes.isEmpty {
-            try await tellNew(after: lastKnown, events.newAttributes)
+        if changes.exists != nil {
+            let own = selected?.ownArrivals ?? []
+            selected?.ownArrivals = own.filter { $0 >= snapshot.columns.mailbox.uidNext }
+            if !events.newAttributes.isEmpty { try await tellNew(after: lastKnown, except: own, events.newAttributes) }
         }
         for position in changes.changed where events.flags {
             // RFC 5465, 5.1.

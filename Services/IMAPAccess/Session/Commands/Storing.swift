@@ -4,7 +4,7 @@ import IMAPSyntax
 /// STORE (RFC 9051, 6.4.6), also on condition that nobody else has changed the messages (RFC 7162, 3.1.3).
 extension Session {
     func store(_ arguments: StoreCommand) async throws -> CommandOutcome {
-        let (positions, lowest) = withinLimit(try positions(of: arguments.messages, by: arguments.numbering))
+        let (positions, lowest) = withinLimit(try await positions(of: arguments.messages, by: arguments.numbering))
         guard let selected, !selected.view.readOnly else { throw Refusal.readOnly }
         if arguments.unchangedSince != nil { beginModificationSequences() }
         let synchronisation = Synchronisation(after: arguments.numbering)
