@@ -93,8 +93,8 @@ def main(words: list[str] | None = None) -> int:
         print(f"seed {options.seed}, {len(schedule)} faults in {options.seconds:.0f} s", flush=True)
         with system_of(options) as system:
             page, stories = run(system, options, schedule)
-        print("\n".join(stories))
         report.print_table(page)
+        print("\n".join(stories))
         print(f"seed {options.seed}")
     if options.json:
         report.print_json(page)
