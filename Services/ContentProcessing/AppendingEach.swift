@@ -20,33 +20,53 @@ extension AcceptanceService {
         }
         let now = WallClock.microseconds
         return try await admitted(messages.octetCount) {
-            let octets = try await messages.collect(upTo: limits.togetherOctets)
-            var rest = octets
             var replies: [AppendReply] = []
-            // Which of the messages can be kept, and goes to storage.
+            // Which of the messages can be kept, and go to storage; and where their octets are.
             var committed: [Int] = []
+            var kept: [Range<Int>] = []
             var commit = CommitEachRequest()
             commit.origin = Origin(request.client, appendedAt: now)
-            var kept: [ByteBuffer] = []
-            for (index, append) in request.appends.enumerated() {
-                guard let message = rest.readSlice(length: lengths[index]) else {
-                    throw MessagingError(.malformed, "the request does not describe the messages that came with it")
+            // Each is read when its octets have come. Nothing is stored before all have: their end may be held back until it is
+            // known that what stands before them is stored.
+            var octets = ByteBuffer()
+            var begin = 0
+            for try await chunk in messages {
+                if chunk.readableBytes == messages.octetCount {
+                    octets = chunk
+                } else {
+                    octets.reserveCapacity(messages.octetCount)
+                    octets.writeImmutableBuffer(chunk)
                 }
-                do {
-                    let intake = try Intake.take(message, digesting: true, limits: limits)
-                    commit.commits.append(Self.commit(intake, of: append, in: request, at: now))
-                    committed.append(index)
-                    kept.append(message)
-                    replies.append(AppendReply())
-                } catch let refusal as MessageRefusal {
-                    replies.append(AppendReply(refusal))
+                guard octets.readableBytes <= messages.octetCount else { break }
+                while replies.count < lengths.count {
+                    let end = begin + lengths[replies.count]
+                    guard let message = octets.getSlice(at: octets.readerIndex + begin, length: end - begin) else {
+                        break
+                    }
+                    do {
+                        let intake = try Intake.take(message, digesting: true, limits: limits)
+                        commit.commits.append(
+                            Self.commit(intake, of: request.appends[replies.count], in: request, at: now))
+                        committed.append(replies.count)
+                        kept.append(begin..<end)
+                        replies.append(AppendReply())
+                    } catch let refusal as MessageRefusal {
+                        replies.append(AppendReply(refusal))
+                    }
+                    begin = end
                 }
+            }
+            guard replies.count == lengths.count, octets.readableBytes == messages.octetCount else {
+                throw MessagingError(.malformed, "the request does not describe the messages that came with it")
             }
             if !committed.isEmpty {
                 // The octets go on as they came, unless some stay behind.
                 let going =
                     committed.count == replies.count
-                    ? octets : kept.reduce(into: ByteBuffer()) { $0.writeImmutableBuffer($1) }
+                    ? octets
+                    : kept.reduce(into: ByteBuffer()) { going, range in
+                        going.writeBytes(octets.readableBytesView.dropFirst(range.lowerBound).prefix(range.count))
+                    }
                 let reply = try await delivery.commitEach(
                     commit, payload: [going], context.forwarding(idempotencyKey: context.transaction))
                 guard reply.replies.count == committed.count else {

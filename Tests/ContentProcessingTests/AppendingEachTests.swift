@@ -2,6 +2,7 @@ import Contracts
 import Cryptography
 import Messaging
 import NIOCore
+import Synchronization
 import TestSupport
 import Testing
 
@@ -9,7 +10,9 @@ import Testing
 
 @Suite("Messages that IMAP appends one behind the other", .timeLimit(.minutes(2)))
 struct AppendingEachTests {
-    private func each(_ messages: [[UInt8]], on fixture: ContentFixture) async throws -> [AppendReply] {
+    private func each(
+        _ messages: [[UInt8]], as payload: Payload? = nil, on fixture: ContentFixture
+    ) async throws -> [AppendReply] {
         let request = AppendEachRequest.with { request in
             request.accountID = 1
             request.mailboxName = "Drafts"
@@ -27,7 +30,7 @@ struct AppendingEachTests {
             }
         }
         return try await fixture.acceptance.appendEach(
-            request, messages: Payload(ByteBuffer(bytes: Array(messages.joined()))),
+            request, messages: payload ?? Payload(ByteBuffer(bytes: Array(messages.joined()))),
             CallContext(timeout: .seconds(60), idempotencyKey: .next())
         ).replies
     }
@@ -82,6 +85,38 @@ struct AppendingEachTests {
             #expect(commits.allSatisfy { $0.payload.flatMap { Array(buffer: $0) } == sample() })
             #expect(try await each([large], on: fixture).map(\.outcome) == [.beyondLimit])
             #expect(await fixture.storage.successions == [2])
+        }
+    }
+
+    @Test("While their end is held back nothing is stored, and without it nothing at all", arguments: [true, false])
+    func heldBack(_ comes: Bool) async throws {
+        try await ContentFixture.run { fixture async throws in
+            let messages = (0..<5).map { sample(octets: 40_000 * $0, header: "X-Number: \($0)\r\n") }
+            let octets = Array(messages.joined())
+            // Pieces that do not end where messages do.
+            let pieces = stride(from: 0, to: octets.count, by: 7001).map { Array(octets[$0...].prefix(7001)) }
+            let next = Mutex(0)
+            let payload = Payload(octetCount: octets.count) {
+                let index = next.withLock { next in
+                    defer { next += 1 }
+                    return next
+                }
+                if index == pieces.count - 1 {
+                    for _ in 0..<50 { await Task.yield() }
+                    #expect(await fixture.storage.successions.isEmpty)
+                    if !comes { throw CancellationError() }
+                }
+                return index < pieces.count ? ByteBuffer(bytes: pieces[index]) : nil
+            }
+            if comes {
+                #expect(try await each(messages, as: payload, on: fixture).map(\.uid) == [1, 2, 3, 4, 5])
+                let commits = await fixture.storage.commits
+                #expect(commits.map { $0.payload.flatMap { Array(buffer: $0) } } == messages)
+            } else {
+                await #expect(throws: (any Error).self) { try await each(messages, as: payload, on: fixture) }
+                // Whoever comes next finds the place as it was.
+                #expect(try await each([sample()], on: fixture).map(\.uid) == [1])
+            }
         }
     }
 

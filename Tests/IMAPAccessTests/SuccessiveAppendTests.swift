@@ -1,6 +1,7 @@
 import Contracts
 import Messaging
 import NIOCore
+import Synchronization
 import TestRandomness
 import TestSupport
 import Testing
@@ -23,10 +24,7 @@ import Testing
             for number in numbers {
                 #expect(try await client.line().hasPrefix("a\(number) OK [APPENDUID 1000 \(number)]"))
             }
-            let subjects = server.store.messages().map {
-                String(decoding: $0.octets.prefix { $0 != 13 }, as: UTF8.self)
-            }
-            #expect(subjects == numbers.map { "Subject: \($0)" })
+            #expect(Self.subjects(server.store.messages()) == numbers.map { "Subject: \($0)" })
             #expect(server.store.calls("appendEach") + server.store.calls("append") < 100)
             // Each is a transaction of its own.
             let clients = server.store.state.withLock { $0.appendClients }
@@ -51,6 +49,52 @@ import Testing
             }
             #expect(server.store.state.withLock { $0.longestSuccession } <= 7)
             #expect(server.store.state.withLock { $0.largestSuccession } <= 1000)
+            await client.close()
+        }
+    }
+
+    /// Limits with which few go together.
+    private static func few(_ number: Int) -> Limits {
+        var limits = Limits()
+        limits.successiveAppends = number
+        limits.sessionsPerAddress = 10_000
+        return limits
+    }
+
+    private static func subjects(_ messages: some Sequence<MemoryMessage>) -> [String] {
+        messages.map { String(decoding: $0.octets.prefix { $0 != 13 }, as: UTF8.self) }
+    }
+
+    @Test(
+        "While some are stored the next are handed over, and stored behind them or, when they fail, one by one",
+        .timeLimit(.minutes(1)), arguments: [true, false], [8, 50])
+    func overlapping(_ succeeds: Bool, _ count: Int) async throws {
+        try await TestServer.run(limits: Self.few(4)) { server in
+            let arrivals = Mutex(0)
+            server.store.beforeAppending.withLock { hold in
+                hold = { [store = server.store] in
+                    let number = arrivals.withLock { arrivals in
+                        arrivals += 1
+                        return arrivals
+                    }
+                    guard number == 1 else { return }
+                    // The second call is there, and all of its octets but the last message's.
+                    try await eventually("the second call") { store.calls("appendEach") == 2 }
+                    for _ in 0..<50 { await Task.yield() }
+                    #expect(arrivals.withLock { $0 } == 1 && store.messages().isEmpty)
+                    if !succeeds { throw MessagingError(.unavailable, "test") }
+                }
+            }
+            let client = try await server.login()
+            try await client.send((1...count).map { Self.append($0) }.joined())
+            for number in 1...count {
+                #expect(try await client.line().hasPrefix("a\(number) OK [APPENDUID 1000 \(number)]"))
+            }
+            #expect(Self.subjects(server.store.messages()) == (1...count).map { "Subject: \($0)" })
+            let clients = server.store.state.withLock { $0.appendClients }
+            #expect(clients.map(\.ordinal) == (1...count).map { UInt32($0) })
+            if !succeeds { #expect(server.store.calls("append") >= min(count, 8) - 3) }
+            try await client.ok("NOOP")
             await client.close()
         }
     }
@@ -176,21 +220,19 @@ import Testing
         }
     }
 
-    @Test("A client that vanishes at any octet has stored whole messages, in their order", .timeLimit(.minutes(3)))
-    func vanishing() async throws {
-        var limits = Limits()
-        limits.sessionsPerAddress = 10_000
+    @Test(
+        "A client that vanishes at any octet has stored whole messages, in their order", .timeLimit(.minutes(3)),
+        arguments: [2, 64])
+    func vanishing(_ most: Int) async throws {
         let octets = Array((1...4).map { Self.append($0, to: "Sent") }.joined().utf8)
-        try await TestServer.run(limits: limits) { server in
+        try await TestServer.run(limits: Self.few(most)) { server in
             for length in stride(from: 0, through: octets.count, by: 1) {
                 let before = server.store.messages(in: "Sent").count
                 let client = try await server.login()
                 try await client.send(Array(octets[..<length]))
                 if length % 2 == 0 { await client.reset() } else { await client.close() }
                 try await server.untilIdle()
-                let subjects = server.store.messages(in: "Sent").dropFirst(before).map {
-                    String(decoding: $0.octets.prefix { $0 != 13 }, as: UTF8.self)
-                }
+                let subjects = Self.subjects(server.store.messages(in: "Sent").dropFirst(before))
                 #expect(subjects == (1...4).prefix(subjects.count).map { "Subject: \($0)" })
             }
         }

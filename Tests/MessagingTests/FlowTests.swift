@@ -38,6 +38,23 @@ struct FlowTests {
         await pair.close()
     }
 
+    @Test func aRequestGoesAheadOfTheFewestOctetsThatAreMadeWhileTheyAreRead() async throws {
+        let begun = Gate()
+        let pair = try MessagingPair.ipc(
+            [
+                EchoContract(onCount: { call in
+                    begun.open()
+                    return .reply(ByteBuffer(integer: try await call.payload.collect(upTo: 10).readableBytes))
+                })
+            ], caller: "client", access: OpenAccess())
+        let octets = Payload(octetCount: 10) {
+            await begun.wait()
+            return ByteBuffer(repeating: 1, count: 5)
+        }
+        #expect(try await pair.client.count(octets) == 10)
+        await pair.close()
+    }
+
     @Test func anUploadNeverRunsAheadOfItsCredit() async throws {
         let (begun, read) = (Gate(), Gate())
         let pair = try MessagingPair.ipc(

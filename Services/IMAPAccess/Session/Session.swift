@@ -37,6 +37,8 @@ actor Session {
     var upload: AppendUpload?
     /// APPENDs that were read ahead and are not answered yet.
     var followers: [FollowingAppend] = []
+    /// Those that are handed over behind them.
+    var nextBatch: (batch: AppendBatch, call: AppendCall)?
     /// What the client surely knows of the answers to its APPENDs.
     var knowledge: ClientKnowledge
     var end: ConnectionEndObserver

@@ -29,6 +29,9 @@ struct Wakeups: OptionSet, Sendable {
     /// Mailboxes that are not selected have changed.
     static let notified = Wakeups(rawValue: 1024)
 
+    /// A request that was in hand while more was read is answered.
+    static let answered = Wakeups(rawValue: 2048)
+
     static let lasting: Wakeups = [.ended, .draining, .gone]
 }
 

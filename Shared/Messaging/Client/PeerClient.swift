@@ -58,12 +58,13 @@ public final class PeerClient: Sendable {
         }
     }
 
-    /// One message and any number of octets for one answer. Small payloads travel with the request.
+    /// One message and any number of octets for one answer. Small payloads travel with the request, unless their octets are
+    /// made while they are read: then the request goes ahead of them.
     public func upload(
         _ contract: ContractDescription, _ method: MethodDescription, body: ByteBuffer, octets: Payload,
         context: CallContext
     ) async throws -> PeerReply {
-        if octets.octetCount <= Payload.inlineLimit {
+        if octets.octetCount <= Payload.inlineLimit, octets.isRereadable || octets.octetCount == 0 {
             return try await call(
                 contract, method, body: body, frames: try await octets.inlineFrames(), context: context)
         }

@@ -55,6 +55,8 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
     package let state = Mutex(State())
     /// Copies that wait until they are let go; nil while none has to.
     let held = Mutex<[CheckedContinuation<Void, Never>]?>(nil)
+    /// What messages that are appended one behind the other with one call wait for, once they have all come.
+    package let beforeAppending = Mutex<(@Sendable () async throws -> Void)?>(nil)
     /// Told of each change, after it.
     package let changed = Mutex<(@Sendable (MailboxChanged) -> Void)?>(nil)
     package static let accountID: Int64 = 7
@@ -266,6 +268,7 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         _ = try call("appendEach") { _ in ((), nil) }
         var octets: [UInt8] = []
         for try await chunk in messages { octets += chunk.readableBytesView }
+        if let hold = beforeAppending.withLock({ $0 }) { try await hold() }
         state.withLock { state in
             state.longestSuccession = max(state.longestSuccession, request.appends.count)
             state.largestSuccession = max(state.largestSuccession, octets.count)

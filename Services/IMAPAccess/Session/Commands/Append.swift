@@ -25,6 +25,7 @@ extension Session {
             try accept(machine.badCommandArrived())
         case .run:
             followers = []
+            defer { abandonNextBatch() }
             var request = AppendRequest()
             try await complete(command.tag, command.name) { session in
                 do {
@@ -76,10 +77,8 @@ extension Session {
             request.describe(gathered.messages.map { $0.permitted(by: rights) })
             // Only now they are whole.
             request.client.receivedUptime = Moment.now.uptime
-            let followers =
-                mayHaveCompany(command, gathered, place) ? readAhead(behind: command, octets: gathered.octetCount) : []
-            if let octets = gathered.octets, !followers.isEmpty {
-                let (reply, isNoted) = try await handOver(request, octets, with: followers)
+            if let batch = company(of: command, gathered, request, place) {
+                let (reply, isNoted) = try await handOver(request, batch)
                 return try await outcome(of: reply, command, place.rights, replacing: 0, isNoted: isNoted)
             }
             reply = try await handOver(request, payload, timeout: timeout)
