@@ -79,6 +79,31 @@ import Testing
     }
 
     @Test(
+        "Flags that are told on the way to a message are told again when STORE has changed them",
+        .timeLimit(.minutes(1)))
+    func toldOnTheWay() async throws {
+        try await TestServer.run { server in
+            for _ in 1...2 { server.store.deliver(Fixtures.plain) }
+            let client = try await server.select()
+            server.store.changed.withLock { $0 = nil }
+            // As another process does it, while nothing is known of it here.
+            let request = StoreFlagsRequest.with {
+                $0.accountID = MemoryStore.accountID
+                $0.mailboxID = server.store.state.withLock { $0.mailboxes[0].described().mailboxID }
+                $0.uids = [2, 2]
+                $0.operation = .add
+                $0.flags = ["\\Flagged"]
+            }
+            #expect(try await server.store.storeFlags(request, CallContext()).uids == [2])
+            let lines = try await client.ok("UID STORE 1,2,99 +FLAGS.SILENT (\\Seen)")
+            #expect(
+                lines.last { $0.hasPrefix("* 2 FETCH") } == "* 2 FETCH (UID 2 FLAGS (\\Seen \\Flagged))", "\(lines)")
+            #expect(try await client.ok("UID STORE 1 -FLAGS.SILENT (\\Seen)").isEmpty)
+            await client.close()
+        }
+    }
+
+    @Test(
         "What was copied, moved or expunged is answered with OK, though storage is away behind it",
         .timeLimit(.minutes(1)),
         arguments: ["COPY 1 INBOX", "MOVE 1 INBOX", "MOVE 1 Sent", "EXPUNGE", "UID EXPUNGE 1"])
