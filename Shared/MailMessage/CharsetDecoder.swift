@@ -8,12 +8,13 @@ import Darwin
 
 /// Turns text of any charset into UTF-8 as it passes; what is invalid becomes U+FFFD.
 ///
-/// UTF-8, US-ASCII and the Latin charsets are done here, all others by iconv. A charset that nobody knows is read as
+/// UTF-8, UTF-7, US-ASCII and the Latin charsets are done here, all others by iconv. A charset that nobody knows is read as
 /// UTF-8. US-ASCII and ISO-8859-1 are read as windows-1252 where they hold what they cannot hold, as all readers do
 /// (WHATWG Encoding, 4.2). One decoder belongs to one body and one thread.
 public final class CharsetDecoder {
     private enum Kind {
         case utf8
+        case utf7(UTF7Decoder)
         case windows1252
         case converter(iconv_t)
     }
@@ -31,6 +32,9 @@ public final class CharsetDecoder {
         switch name {
         case "utf-8":
             kind = .utf8
+            isKnown = true
+        case "utf-7":
+            kind = .utf7(UTF7Decoder())
             isKnown = true
         case "us-ascii", "iso-8859-1", "windows-1252":
             kind = .windows1252
@@ -58,6 +62,9 @@ public final class CharsetDecoder {
     public func decode(_ input: [UInt8], into output: inout [UInt8]) {
         switch kind {
         case .utf8: decodeUTF8(input, isLast: false, into: &output)
+        case .utf7(var decoder):
+            decoder.decode(input, into: &output)
+            kind = .utf7(decoder)
         case .windows1252: Self.decodeWindows1252(input, into: &output)
         case .converter(let borrowed): convert(input, borrowed, into: &output)
         }
@@ -67,6 +74,9 @@ public final class CharsetDecoder {
     public func finish(into output: inout [UInt8]) {
         switch kind {
         case .utf8: decodeUTF8([], isLast: true, into: &output)
+        case .utf7(var decoder):
+            decoder.finish(into: &output)
+            kind = .utf7(UTF7Decoder())
         case .windows1252: break
         case .converter(let borrowed):
             if !pending.isEmpty { output += Self.replacement }
