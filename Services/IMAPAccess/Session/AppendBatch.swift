@@ -110,7 +110,7 @@ extension ArraySlice<FollowingAppend> {
     }
 }
 
-/// An APPEND that was read while the one before it was in hand.
+/// One APPEND of a batch, with what hands it over, alone or with the others.
 struct FollowingAppend: Sendable {
     let command: AppendCommand
     let message: AppendedMessage
@@ -128,6 +128,7 @@ struct FollowingAppend: Sendable {
         return answered
     }
 
+    /// As it goes with others.
     var description: SuccessiveAppend {
         .with {
             $0.message = message

@@ -15,6 +15,7 @@ struct SelectedMailbox: Sendable {
     var heldBackAt: UInt64?
     /// Messages that this session has put in, and that are to come.
     var ownArrivals: Set<UInt32> = []
+    /// Whether the client has not been told of some of them: their uids are beyond what the view may hold.
     var awaitsOwnArrivals: Bool { ownArrivals.contains { $0 >= view.told.mailbox.uidNext } }
     var toldBatches = ToldBatches()
     /// How often the key of its URLs had been replaced when the client was last told.
@@ -152,6 +153,7 @@ extension Session {
         }
     }
 
+    /// The messages with these sequence numbers; a number beyond the last message is BAD (RFC 9051, 9: `seq-number`).
     func positions(numbered set: SequenceSet) throws -> [Range<Int>] {
         guard let numbers = set.resolved(messageCount: UInt32(clamping: selected?.view.count ?? 0)) else {
             throw Refusal(.bad, nil, "No message has such a number")

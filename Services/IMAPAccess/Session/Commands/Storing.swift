@@ -4,7 +4,7 @@ import IMAPSyntax
 /// STORE (RFC 9051, 6.4.6), also on condition that nobody else has changed the messages (RFC 7162, 3.1.3).
 extension Session {
     func store(_ arguments: StoreCommand) async throws -> CommandOutcome {
-        let known = selected?.revision
+        let revisionBefore = selected?.revision
         let (positions, lowest) = withinLimit(try await positions(of: arguments.messages, by: arguments.numbering))
         guard let selected, !selected.view.readOnly else { throw Refusal.readOnly }
         if arguments.unchangedSince != nil { beginModificationSequences() }
@@ -12,7 +12,7 @@ extension Session {
         let (permitted, flags) = try permitted(arguments)
         var arguments = permitted
         // On the way to a message that the client knows first, others' flags were told as they were before.
-        if selected.revision != known { arguments.isSilent = false }
+        if selected.revision != revisionBefore { arguments.isSilent = false }
         guard !positions.isEmpty else { return .ok("STORE completed", synchronising: synchronisation) }
         let before = selected.view.told
         let result = try await change(positions, arguments, flags)
