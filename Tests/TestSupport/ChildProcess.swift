@@ -22,8 +22,12 @@ public final class ChildProcess: Sendable {
     public let processID: pid_t
     private let state = Mutex<End?>(nil)
 
-    /// Held while a descriptor is made that no program may inherit, and while a program starts.
-    static let spawning = Mutex(())
+    /// `posix_spawn_file_actions_addclosefrom_np` of glibc, which its headers hide from Swift.
+    private typealias CloseFrom =
+        @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32
+    private static let closeFrom = dlsym(nil, "posix_spawn_file_actions_addclosefrom_np").map {
+        unsafeBitCast($0, to: CloseFrom.self)
+    }
 
     /// Starts a program: by its path, or by a name that is looked up in PATH. It runs in `/tmp`, since another user
     /// may not enter the folder that the tests run in.
@@ -50,6 +54,10 @@ public final class ChildProcess: Sendable {
         } else {
             posix_spawn_file_actions_adddup2(&actions, 1, 2)
         }
+        // Nothing else is inherited: a client's socket that a program has as well is not closed when the client closes it.
+        guard Self.closeFrom?(&actions, 3) == 0 else {
+            throw Failure(description: "this C library cannot start a program without the descriptors of this one")
+        }
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -62,9 +70,7 @@ public final class ChildProcess: Sendable {
         let variables = (environment ?? ProcessInfo.processInfo.environment).map { strdup("\($0)=\($1)") }
         defer { variables.forEach { free($0) } }
         var child: pid_t = 0
-        let code = Self.spawning.withLock { _ in
-            posix_spawnp(&child, "env", &actions, &attributes, words + [nil], variables + [nil])
-        }
+        let code = posix_spawnp(&child, "env", &actions, &attributes, words + [nil], variables + [nil])
         guard code == 0 else { throw Failure(description: "\(program) does not start: error \(code)") }
         processID = child
     }
@@ -120,18 +126,12 @@ public final class Janitor: Sendable {
     ///   - folder: `$0` in the script.
     ///   - script: what is run, in the language of sh.
     public init(of folder: String, script: String) throws {
-        let (input, output) = try ChildProcess.spawning.withLock { _ in
-            var ends: [Int32] = [-1, -1]
-            guard Foundation.pipe(&ends) == 0 else {
-                throw ChildProcess.Failure(description: "no pipe: error \(errno)")
-            }
-            for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-            return (ends[0], ends[1])
-        }
-        defer { close(input) }
-        pipe = Mutex(FileHandle(fileDescriptor: output, closeOnDealloc: true))
+        var ends: [Int32] = [-1, -1]
+        guard Foundation.pipe(&ends) == 0 else { throw ChildProcess.Failure(description: "no pipe: error \(errno)") }
+        defer { close(ends[0]) }
+        pipe = Mutex(FileHandle(fileDescriptor: ends[1], closeOnDealloc: true))
         shell = try ChildProcess(
-            "sh", ["-c", "trap '' INT TERM HUP\ncat >/dev/null\n\(script)", folder], input: input)
+            "sh", ["-c", "trap '' INT TERM HUP\ncat >/dev/null\n\(script)", folder], input: ends[0])
     }
 
     /// Has the script run now, and waits for its end.
