@@ -28,8 +28,7 @@ final class AuthenticationEngine: Sendable {
         onAvailabilityChange: @escaping @Sendable (ConnectionPool.Availability) -> Void = { _ in }
     ) {
         let configuration = ConnectionConfiguration(
-            connectionString: connectionString, applicationName: "authentication", connectTimeout: .seconds(2),
-            statementTimeout: .seconds(10))
+            connectionString: connectionString, applicationName: "authentication", statementTimeout: .seconds(10))
         pool = ConnectionPool(
             configuration, size: options.connections, onAvailabilityChange: onAvailabilityChange)
         self.logger = logger

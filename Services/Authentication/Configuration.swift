@@ -10,7 +10,7 @@ struct AuthenticationConfiguration: ServiceConfiguration {
     static let keys: [ConfigurationKey] = [
         .text(
             "database.connection", default: "dbname=martlet user=martlet_authentication",
-            "PostgreSQL's connection string or URI (libpq), for example host=/run/postgresql dbname=martlet."),
+            "PostgreSQL's connection string or URI (libpq): host=/run/postgresql dbname=martlet connect_timeout=2."),
         .integer("database.connections", default: 4, in: 1...64, "Connections to PostgreSQL."),
         .integer(
             "password.iterations", default: 10_000, in: 4096...1_000_000,

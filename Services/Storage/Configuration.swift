@@ -21,7 +21,7 @@ struct StorageConfiguration: ServiceConfiguration {
     static let keys: [ConfigurationKey] = [
         .text(
             "database.connection", default: "dbname=martlet user=martlet_storage",
-            "PostgreSQL's connection string or URI (libpq), for example host=/run/postgresql dbname=martlet."),
+            "PostgreSQL's connection string or URI (libpq): host=/run/postgresql dbname=martlet connect_timeout=2."),
         .integer(
             "database.connections", default: 8, in: 1...256, "Connections for reading and for changes of mailboxes."),
         .integer("commit.writers", default: 2, in: 1...64, "Connections that commit messages, each a batch at a time."),

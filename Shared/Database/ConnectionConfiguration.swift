@@ -4,7 +4,7 @@ public struct ConnectionConfiguration: Sendable {
     public var connectionString: String
     /// Shown in `pg_stat_activity`.
     public var applicationName: String
-    /// How long one attempt to connect may take.
+    /// How long one attempt to connect may take, unless the connection string says so: `connect_timeout=10`, in seconds.
     public var connectTimeout: Duration
     /// How long one statement may run; the server ends it then, and this side gives up a little later.
     public var statementTimeout: Duration

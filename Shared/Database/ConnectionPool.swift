@@ -20,6 +20,7 @@ public final class ConnectionPool: Sendable {
     private struct State {
         var leases: LeaseQueue
         var isAvailable: Bool?
+        var availableSince: ContinuousClock.Instant?
         var lastFailure: (error: DatabaseError, at: ContinuousClock.Instant)?
         var waiting: [Int: CheckedContinuation<Int, any Error>] = [:]
     }
@@ -27,6 +28,8 @@ public final class ConnectionPool: Sendable {
     private let connections: [DatabaseConnection]
     private let state: Mutex<State>
     private let onAvailabilityChange: @Sendable (Availability) -> Void
+    /// Held while availability changes and this is told, so that what is told last is what holds.
+    private let telling = Mutex(())
     /// For so long after a failed attempt the next calls fail without an attempt of their own.
     private let retryPause = Duration.milliseconds(100)
 
@@ -43,6 +46,9 @@ public final class ConnectionPool: Sendable {
     /// What is known of PostgreSQL; nil before the first attempt to connect.
     public var isAvailable: Bool? { state.withLock { $0.isAvailable } }
 
+    /// Since when it can be reached; nil while it cannot, or is not known to.
+    public var availableSince: ContinuousClock.Instant? { state.withLock { $0.availableSince } }
+
     /// Lends a connection to `body`. A transaction that `body` leaves open is rolled back.
     public func withConnection<Value: Sendable>(
         deadline: ContinuousClock.Instant, _ body: @Sendable (DatabaseConnection) async throws -> Value
@@ -55,7 +61,7 @@ public final class ConnectionPool: Sendable {
             giveBack(index)
             return value
         } catch {
-            if let error = error as? DatabaseError, error.isUnavailable { becameUnavailable(error) }
+            if let error = error as? DatabaseError, error.isUnavailable { became(.unavailable(error)) }
             giveBack(index)
             throw error
         }
@@ -106,23 +112,27 @@ public final class ConnectionPool: Sendable {
             try await connection.connect()
         } catch {
             state.withLock { $0.lastFailure = (error, .now) }
-            becameUnavailable(error)
+            became(.unavailable(error))
             throw error
         }
         let isNews = state.withLock { state in
             state.lastFailure = nil
-            defer { state.isAvailable = true }
             return state.isAvailable != true
         }
-        if isNews { onAvailabilityChange(.available) }
+        if isNews { became(.available) }
     }
 
-    private func becameUnavailable(_ error: DatabaseError) {
-        let isNews = state.withLock { state in
-            defer { state.isAvailable = false }
-            return state.isAvailable != false
+    private func became(_ availability: Availability) {
+        let isAvailable = if case .available = availability { true } else { false }
+        telling.withLock { _ in
+            let isNews = state.withLock { state in
+                guard state.isAvailable != isAvailable else { return false }
+                state.isAvailable = isAvailable
+                state.availableSince = isAvailable ? .now : nil
+                return true
+            }
+            if isNews { onAvailabilityChange(availability) }
         }
-        if isNews { onAvailabilityChange(.unavailable(error)) }
     }
 
     // MARK: - Lending

@@ -42,13 +42,14 @@ final class ServerSession {
         guard let connection = started else {
             throw DatabaseError(.outOfResources, "no memory for a connection")
         }
-        let deadline = ContinuousClock.now + configuration.connectTimeout
+        let timeout = askedTimeout(of: connection) ?? configuration.connectTimeout
+        let deadline = ContinuousClock.now + timeout
         var failure: DatabaseError?
         var waitsFor = PGRES_POLLING_WRITING
         while PQstatus(connection) != CONNECTION_BAD && waitsFor != PGRES_POLLING_OK {
             let events = waitsFor == PGRES_POLLING_READING ? POLLIN : POLLOUT
             guard wait(PQsocket(connection), for: Int16(events), until: deadline) else {
-                failure = DatabaseError(.cannotConnect, "no answer within \(configuration.connectTimeout)")
+                failure = DatabaseError(.cannotConnect, "no answer within \(timeout)")
                 break
             }
             waitsFor = PQconnectPoll(connection)
@@ -65,6 +66,21 @@ final class ServerSession {
             throw failure
         }
         return connection
+    }
+
+    /// The `connect_timeout` of the connection string, which libpq leaves to whoever does not block in it. To wait without
+    /// end, which it would mean by 0, is not to be had.
+    private static func askedTimeout(of connection: OpaquePointer) -> Duration? {
+        let options = PQconninfo(connection)
+        defer { PQconninfoFree(options) }
+        var next = options
+        while let option = next, let keyword = option.pointee.keyword {
+            if strcmp(keyword, "connect_timeout") == 0, let value = option.pointee.val {
+                return Int64(String(cString: value)).flatMap { $0 > 0 ? .seconds($0) : nil }
+            }
+            next = option + 1
+        }
+        return nil
     }
 
     /// False when the connection is known to be broken.

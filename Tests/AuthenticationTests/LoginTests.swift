@@ -55,7 +55,7 @@ struct LoginTests {
         #expect(known == (mechanism.sendsPassword ? 1 : 0))
         #expect(harness.engine.workers.performed == before + 2 * known)
         // Both were counted.
-        let subjects = try harness.database.psql([
+        let subjects = try await harness.database.psql([
             "--command", "SELECT subject, level FROM authentication.failures ORDER BY 1",
         ])
         #expect(subjects.contains("name:alice@example.test"))

@@ -65,7 +65,8 @@ struct ConnectionTests {
             ("SELECT pg_sleep(60)", .cancelled, .server, "57014"),
         ]
         for (text, code, fault, state) in cases {
-            if code == .cancelled { try await connection.execute(script: "SET statement_timeout = 50") }
+            // The limit ends with the transaction, so that it does not meet what follows.
+            if code == .cancelled { try await connection.execute(script: "BEGIN; SET LOCAL statement_timeout = 50") }
             let error = await #expect(throws: DatabaseError.self) { try await connection.run(Statement(text)()) }
             #expect(error?.code == code)
             #expect(error?.fault == fault)
@@ -73,7 +74,7 @@ struct ConnectionTests {
             #expect(error?.statement == text)
         }
         // After every failure the connection is good for the next command.
-        try await connection.execute(script: "RESET statement_timeout")
+        try await connection.execute(script: "ROLLBACK")
         #expect(try await connection.run(Statement("SELECT 1::bigint")()).first?.decode(0, as: Int.self) == 1)
     }
 
@@ -132,7 +133,7 @@ struct ConnectionTests {
     func reconnects() async throws {
         let (database, connection) = try await freshConnection()
         let process = try #require(await connection.serverProcess)
-        try database.query("SELECT pg_terminate_backend(\(process))")
+        try await database.query("SELECT pg_terminate_backend(\(process))")
         let one = Statement("SELECT 1::bigint")
         let error = await #expect(throws: DatabaseError.self) { try await connection.run(one()) }
         #expect(error?.isUnavailable == true)
@@ -141,7 +142,7 @@ struct ConnectionTests {
         #expect(try await connection.run(one()).first?.decode(0, as: Int.self) == 1)
         // Ended while nobody used it: connecting notices.
         let next = try #require(await connection.serverProcess)
-        try database.query("SELECT pg_terminate_backend(\(next), 5000)")
+        try await database.query("SELECT pg_terminate_backend(\(next), 5000)")
         try await connection.connect()
         #expect(try await connection.run(one()).first?.decode(0, as: Int.self) == 1)
     }
@@ -160,7 +161,11 @@ struct ConnectionTests {
         let string = database.connectionString(role: "postgres")
         let lock = Statement("SELECT pg_advisory_lock(7)")
         let unlock = Statement("SELECT pg_advisory_unlock(7)")
-        let waiting = Statement("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        let waiting = Statement(
+            """
+            SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            """)
         try await holder.run(lock())
         // More connections wait for the lock than there are threads in the cooperative pool; still this task goes on
         // and lets them through.
@@ -172,7 +177,9 @@ struct ConnectionTests {
                     try await connection.run([lock(), unlock()])
                 }
             }
-            while try await holder.run(waiting()).first?.decode(0, as: Int.self) ?? 0 < 16 { await Task.yield() }
+            try await eventually("all to wait") {
+                try await holder.run(waiting()).first?.decode(0, as: Int.self) == 16
+            }
             try await holder.run(unlock())
             try await group.waitForAll()
         }

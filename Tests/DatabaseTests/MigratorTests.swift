@@ -28,7 +28,7 @@ struct MigratorTests {
             return try await group.reduce(into: []) { $0 += $1 }
         }
         #expect(applied == ["mail 1 (birds)", "mail 2 (wings)"])
-        #expect(try database.query("SELECT count(*) FROM mail.migrations WHERE length(checksum) = 64") == "2")
+        #expect(try await database.query("SELECT count(*) FROM mail.migrations WHERE length(checksum) = 64") == "2")
     }
 
     @Test("of a later release are refused")
@@ -71,7 +71,7 @@ struct MigratorTests {
         #expect(try await state(1, "one") == [])
         #expect(try await state(2, "two") == ["mail definitions 2"])
         #expect(try await state(1, "one") == [])
-        #expect(try database.query("SELECT mail.answer()") == "two")
+        #expect(try await database.query("SELECT mail.answer()") == "two")
         let error = await #expect(throws: MigrationError.self) { try await state(2, "other") }
         #expect(error?.description.contains("has definitions 2 with another text") == true)
     }
@@ -86,7 +86,7 @@ struct MigratorTests {
             try await Migrator(schema: "mail", migrations: [first, bad]).apply(on: connection)
         }
         #expect(error?.description.contains("refuses migration 2 (fins)") == true)
-        #expect(try database.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'mail'") == "0")
+        #expect(try await database.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'mail'") == "0")
         try await Migrator(schema: "mail", migrations: [first]).apply(on: connection)
     }
 

@@ -110,10 +110,10 @@ struct AuthenticationProcessTests {
     @Test("says that it is unavailable while PostgreSQL is away, and lets in within two seconds of its return")
     func databaseAway() async throws {
         let cluster = try await PostgreSQLCluster.separate()
-        try await AuthenticationHouse.run(on: try await blocking { try cluster.database() }) { authentication in
+        try await AuthenticationHouse.run(on: try await cluster.database()) { authentication in
             _ = try await authentication.set("right", for: "alice@example.test", id: 7)
             try await expectPromptReturn(of: "PostgreSQL") {
-                try await blocking { try cluster.kill() }
+                try await cluster.kill()
             } meanwhile: { () async throws in
                 await #expect {
                     try await authentication.login(.plain, "alice@example.test", "right")
@@ -121,7 +121,7 @@ struct AuthenticationProcessTests {
                     ($0 as? MessagingError)?.isTemporary == true
                 }
             } comeBack: {
-                try await blocking { try cluster.start() }
+                try await cluster.start()
             } isServed: {
                 (try? await authentication.login(.plain, "alice@example.test", "right")) == alice
             }
@@ -131,13 +131,13 @@ struct AuthenticationProcessTests {
     @Test("starts before PostgreSQL is there, says what it waits for, and needs no restart when it comes")
     func startsAlone() async throws {
         let cluster = try await PostgreSQLCluster.separate()
-        let database = try await blocking { try cluster.database() }
-        try await blocking { try cluster.kill() }
+        let database = try await cluster.database()
+        try await cluster.kill()
         try await AuthenticationHouse.run(on: database, isReady: false) { authentication in
             try await eventually("the service to say what it waits for") {
                 authentication.running.errors.contains("PostgreSQL: ")
             }
-            try await blocking { try cluster.start() }
+            try await cluster.start()
             try await authentication.running.untilReady()
             try await authentication.house.untilReached()
             #expect(try await !authentication.set("right", for: "alice@example.test", id: 7))

@@ -116,13 +116,13 @@ struct RefusedStartTests {
             }
             try await house.ready(executable).terminate()
             house.configuration.withLock { $0.logLevel = "critical" }
-            try await database.answer(
+            try await database.query(
                 "INSERT INTO \(schema).migrations (number, name, checksum) VALUES (99, 'tomorrow', 'x')")
             try await house.expectRefusal(
                 of: executable,
                 says: ["the schema \(schema) has migration 99 (tomorrow)", "run the release that applied it"])
-            try await database.answer("DELETE FROM \(schema).migrations WHERE number = 99")
-            try await database.answer("UPDATE \(schema).migrations SET checksum = 'x' WHERE number = 1")
+            try await database.query("DELETE FROM \(schema).migrations WHERE number = 99")
+            try await database.query("UPDATE \(schema).migrations SET checksum = 'x' WHERE number = 1")
             try await house.expectRefusal(
                 of: executable, says: ["the schema \(schema) has migration 1 ", "with another text", "restore"])
         }
@@ -133,7 +133,7 @@ struct RefusedStartTests {
         arguments: [(Executable.storage, "directory"), (.authentication, "authentication")])
     func noSchema(_ executable: Executable, _ schema: String) async throws {
         let database = try await PostgreSQLDatabase.fresh()
-        try await database.answer("DROP SCHEMA \(schema) CASCADE")
+        try await database.query("DROP SCHEMA \(schema) CASCADE")
         try await House.run { house in
             house.configuration.withLock {
                 $0.logLevel = "critical"

@@ -168,11 +168,11 @@ struct StorageProcessTests {
     )
     func databaseAway() async throws {
         let cluster = try await PostgreSQLCluster.separate()
-        try await StorageHouse.run(on: try await blocking { try cluster.database() }) { storage in
+        try await StorageHouse.run(on: try await cluster.database()) { storage in
             let alice = try await storage.account("alice@example.test")
             try await storage.deliver("Subject: before\r\n\r\n", to: alice)
             try await expectPromptReturn(of: "PostgreSQL") {
-                try await blocking { try cluster.kill() }
+                try await cluster.kill()
             } meanwhile: { () async throws in
                 await #expect {
                     try await storage.commit("Subject: away\r\n\r\n", [.store(alice)], timeout: .seconds(3))
@@ -180,7 +180,7 @@ struct StorageProcessTests {
                     ($0 as? MessagingError)?.isTemporary == true
                 }
             } comeBack: {
-                try await blocking { try cluster.start() }
+                try await cluster.start()
             } isServed: {
                 // Commits and views go by connections of their own.
                 guard (try? await storage.deliver("Subject: after\r\n\r\n", to: alice)) != nil else { return false }
@@ -192,13 +192,13 @@ struct StorageProcessTests {
     @Test("starts before PostgreSQL is there, says what it waits for, and needs no restart when it comes")
     func startsAlone() async throws {
         let cluster = try await PostgreSQLCluster.separate()
-        let database = try await blocking { try cluster.database() }
-        try await blocking { try cluster.kill() }
+        let database = try await cluster.database()
+        try await cluster.kill()
         try await StorageHouse.run(on: database, isReady: false) { storage in
             try await eventually("the service to say what it waits for") {
                 storage.running.errors.contains("PostgreSQL: ")
             }
-            try await blocking { try cluster.start() }
+            try await cluster.start()
             try await storage.running.untilReady()
             try await storage.house.untilReached()
             let alice = try await storage.account("alice@example.test")

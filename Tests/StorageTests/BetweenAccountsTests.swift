@@ -24,8 +24,8 @@ extension StorageFixture {
     }
 
     /// Whether each account uses what its messages add up to.
-    func expectUsageAddsUp() throws {
-        let wrong = try database.query(
+    func expectUsageAddsUp() async throws {
+        let wrong = try await database.query(
             """
             SELECT count(*) FROM directory.accounts a
             LEFT JOIN (SELECT account_id, count(*) AS messages, sum(size) AS octets FROM mail.messages GROUP BY 1) m
@@ -63,7 +63,7 @@ struct BetweenAccountsTests {
                 #expect(try await storage.mailbox(alice, "Sent")?.keywords == keywords)
             }
             #expect(storage.changes.take().filter { !$0.hierarchy }.map(\.accountID) == [alice, alice, alice])
-            try storage.expectUsageAddsUp()
+            try await storage.expectUsageAddsUp()
             reply = try await storage.copy(source, [1, 1], to: (alice, "Sent"), by: bob)
             #expect(reply.outcome == .overQuota)
             await #expect(throws: MessagingError.self) {
@@ -92,7 +92,7 @@ struct BetweenAccountsTests {
             let left = try await storage.view(alice, "INBOX", since: 1)
             #expect(left.vanished == [1, 1] && left.mailbox?.highestModseq == reply.sourceModseq)
             #expect(try await storage.octets(bob, reply.toMailboxID, 1) != nil)
-            try storage.expectUsageAddsUp()
+            try await storage.expectUsageAddsUp()
             #expect(
                 try await storage.copy(source, [2, 2], to: (bob, "INBOX"), by: bob, move: true).outcome == .overQuota)
             #expect(try await storage.view(alice, "INBOX").entries.map(\.uid) == [2])
@@ -128,9 +128,9 @@ struct BetweenAccountsTests {
                 }
                 for try await _ in group {}
             }
-            try storage.expectUsageAddsUp()
+            try await storage.expectUsageAddsUp()
             #expect(
-                try storage.database.query(
+                try await storage.database.query(
                     "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == "0")
             // 12 each to begin with, 12 that came from the other one, without the 6 that left, and 24 deliveries.
             for account in [alice, bob] {
@@ -157,10 +157,10 @@ struct BetweenAccountsTests {
             let again = try await storage.commit(text, [disposition], connection: .next(), entrance: .append)
             #expect(again.map(\.uid) == first.map(\.uid))
             #expect(try await storage.view(alice, "Sent").entries.count == 1)
-            try storage.expectUsageAddsUp()
+            try await storage.expectUsageAddsUp()
             _ = try await storage.give("", to: "bob@example.test", on: "Sent", of: alice)
             #expect(try await storage.commit(text, [disposition]).map(\.outcome) == [.noSuchMailbox])
-            #expect(try storage.database.query("SELECT count(*) FROM mail.released_contents") == "1")
+            #expect(try await storage.database.query("SELECT count(*) FROM mail.released_contents") == "1")
         }
     }
 
@@ -199,7 +199,7 @@ struct BetweenAccountsTests {
                 #expect(try await storage.view(account, "INBOX").entries.isEmpty)
                 #expect(try await storage.view(account, "Sent").entries.count == 1)
             }
-            try storage.expectUsageAddsUp()
+            try await storage.expectUsageAddsUp()
         }
     }
 }

@@ -163,8 +163,11 @@ struct CommitEachTests {
 
     @Test("keep their order when one of them may be a repetition, and turns out to be none")
     func doubt() async throws {
-        try await withStorage(adjust: { $0.settlementGrace = .milliseconds(500) }) { storage in
+        try await withStorage(adjust: { $0.settlementGrace = .milliseconds(50) }) { storage in
             let alice = try await storage.account("alice@example.test")
+            // What is in doubt waits for what this front service has to tell.
+            let now = Moment.now
+            _ = try await storage.settle([], by: .next(), .told("front", now))
             let doubtful = Append(2, .store(alice))
             let other = TransactionID.next()
             let before = try await commit([doubtful], on: storage, connection: other)
@@ -179,11 +182,7 @@ struct CommitEachTests {
                 try await storage.mailbox(alice, "INBOX")?.messageCount == 2
             }
             #expect(try await commit([bystander], on: storage, connection: .next()).map(\.uid) == [3])
-            let settlement = Settlement.with {
-                $0.connectionID = .init(other.octets)
-                $0.receipts = before.map(\.receipt)
-            }
-            _ = try await storage.delivery.settle(.with { $0.settlements = [settlement] }, CallContext())
+            _ = try await storage.settle(before, by: other, .told("front", now.advanced(by: .seconds(60))))
             #expect(try await found.map(\.uid) == [2, 4, 5])
         }
     }

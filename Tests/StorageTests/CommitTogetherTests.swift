@@ -22,7 +22,7 @@ struct CommitTogetherTests {
         try await withStorage { storage in
             let alice = try await storage.account("alice@example.test")
             try await storage.deliver(to: alice)
-            _ = storage.changes.take()
+            try await eventually("its announcement") { storage.changes.take().contains { !$0.hierarchy } }
             let texts = (0..<20).map { "Subject: \($0)\r\n\r\ntext \($0)" }
             let results = try await storage.commitTogether(
                 texts.enumerated().map { ($1, [.store(alice, flags: ["\\Seen", "$k\($0 % 3)"]).known(as: "m\($0)")]) })
@@ -35,9 +35,13 @@ struct CommitTogetherTests {
             }
             let mailbox = try #require(try await storage.mailbox(alice, "INBOX"))
             #expect(mailbox.messageCount == 21 && mailbox.unseenCount == 1 && mailbox.uidNext == 22)
-            #expect(storage.changes.take().map(\.highestModseq) == [results[0].modseq])
+            let announced = try await eventually("what is announced") {
+                let changes = storage.changes.take()
+                return changes.isEmpty ? nil : changes
+            }
+            #expect(announced.map(\.highestModseq) == [results[0].modseq])
             #expect(
-                try storage.database.query(
+                try await storage.database.query(
                     "SELECT string_agg(disposition::text, ',' ORDER BY uid) FROM mail.ledger WHERE uid > 1")
                     == (0..<20).map(String.init).joined(separator: ","))
         }
@@ -68,12 +72,13 @@ struct CommitTogetherTests {
             #expect(results.allSatisfy { $0.uid == 0 && !$0.hasReceipt })
             #expect(try await storage.mailbox(alice, "INBOX") == before)
             for table in ["mail.messages", "mail.receipts", "mail.contents"] {
-                #expect(try storage.database.query("SELECT count(*) FROM \(table)") == "0", "\(table)")
+                #expect(try await storage.database.query("SELECT count(*) FROM \(table)") == "0", "\(table)")
             }
-            let said = try storage.database.query(
+            let said = try await storage.database.query(
                 "SELECT string_agg(event || ' ' || outcome, ',' ORDER BY disposition) FROM mail.ledger")
             #expect(said == "4 7,4 \(expected.rawValue),4 7")
-            #expect(try storage.database.query("SELECT used_octets + used_messages FROM directory.accounts") == "0")
+            #expect(
+                try await storage.database.query("SELECT used_octets + used_messages FROM directory.accounts") == "0")
             // One after another the others go.
             messages.remove(at: 1)
             #expect(try await storage.commitTogether(messages).map(\.outcome) == [.done, .done])
@@ -137,12 +142,7 @@ struct CommitTogetherTests {
             let messages = (0..<2).map { ("A: x\r\n\r\n", [Disposition.store(alice).known(as: "together \($0)")]) }
             let connection = TransactionID.next()
             let first = try await storage.commitTogether(messages, connection: connection)
-            let settlement = Settlement.with {
-                $0.connectionID = .init(connection.octets)
-                $0.receipts = first.map(\.receipt)
-            }
-            let reply = try await storage.delivery.settle(.with { $0.settlements = [settlement] }, CallContext())
-            #expect(reply.settled == 2)
+            #expect(try await storage.settle(first, by: connection).settled == 2)
             #expect(try await storage.commitTogether(messages, connection: .next()).map(\.uid) == [3, 4])
         }
     }
@@ -154,12 +154,7 @@ struct CommitTogetherTests {
             let messages = (0..<3).map { ("A: x\r\n\r\n", [Disposition.store(alice).known(as: "together \($0)")]) }
             let connection = TransactionID.next()
             let first = try await storage.commitTogether(messages, connection: connection)
-            let settlement = Settlement.with {
-                $0.connectionID = .init(connection.octets)
-                $0.receipts = [first[1].receipt]
-            }
-            let reply = try await storage.delivery.settle(.with { $0.settlements = [settlement] }, CallContext())
-            #expect(reply.settled == 1)
+            #expect(try await storage.settle([first[1]], by: connection).settled == 1)
             #expect(try await storage.commitTogether(messages, connection: .next()).map(\.uid) == [4, 5, 6])
             #expect(try await storage.mailbox(alice, "INBOX")?.messageCount == 6)
         }
@@ -220,7 +215,7 @@ struct CommitTogetherTests {
             let alice = try await storage.account("alice@example.test")
             let killer = Task {
                 while !Task.isCancelled {
-                    _ = try? storage.database.query(
+                    _ = try? await storage.database.query(
                         """
                         SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                         WHERE datname = current_database() AND application_name LIKE 'martlet-storage reader%'

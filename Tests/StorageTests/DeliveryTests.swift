@@ -24,9 +24,9 @@ struct DeliveryTests {
                 let octets = try await storage.octets(account, result.mailboxID, result.uid)
                 #expect(octets == stored)
             }
-            #expect(try storage.database.query("SELECT count(*) FROM mail.contents") == "1")
+            #expect(try await storage.database.query("SELECT count(*) FROM mail.contents") == "1")
             #expect(
-                try storage.database.query("SELECT forward_path || ' ' || domain FROM queue.entries")
+                try await storage.database.query("SELECT forward_path || ' ' || domain FROM queue.entries")
                     == "carol@example.com example.com")
             let view = try await storage.view(bob, "Archive")
             #expect(view.mailbox?.keywords == ["$Label"])
@@ -76,7 +76,7 @@ struct DeliveryTests {
                 try await group.waitForAll()
             }
             #expect(try await storage.mailbox(alice, "INBOX")?.messageCount == 1)
-            #expect(try storage.database.query("SELECT count(*) FROM queue.entries") == "1")
+            #expect(try await storage.database.query("SELECT count(*) FROM queue.entries") == "1")
         }
     }
 
@@ -94,7 +94,7 @@ struct DeliveryTests {
                 #expect(first == second)
             }
             #expect(try await storage.mailbox(alice, "INBOX")?.messageCount == 20)
-            #expect(try storage.database.query("SELECT count(*) FROM queue.entries") == "20")
+            #expect(try await storage.database.query("SELECT count(*) FROM queue.entries") == "20")
         }
     }
 
@@ -204,7 +204,7 @@ struct DeliveryTests {
                 }
                 group.addTask {
                     for _ in 0..<10 {
-                        try storage.database.query(
+                        try await storage.database.query(
                             """
                             SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                             WHERE datname = current_database() AND application_name = 'martlet-storage writer'
@@ -215,7 +215,7 @@ struct DeliveryTests {
             }
             let view = try await storage.view(alice, "INBOX")
             #expect(view.entries.map(\.uid) == Array(1...300))
-            #expect(try storage.database.query("SELECT count(*) FROM queue.entries") == "300")
+            #expect(try await storage.database.query("SELECT count(*) FROM queue.entries") == "300")
         }
     }
 

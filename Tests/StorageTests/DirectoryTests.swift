@@ -61,7 +61,7 @@ struct DirectoryTests {
             let removed = try await storage.directory.removeAccount(
                 RemoveAccountRequest.with { $0.address = "ALICE@example.test" }, CallContext())
             #expect(removed.removed && removed.accountID == first)
-            #expect(try storage.database.query("SELECT count(*) FROM mail.messages") == "0")
+            #expect(try await storage.database.query("SELECT count(*) FROM mail.messages") == "0")
             let second = try await storage.account("alice@example.test")
             #expect(second != first)
             let new = try await storage.mailboxes(second)
@@ -151,7 +151,7 @@ struct DirectoryTests {
             let alice = try await storage.account("alice@example.test", messages: 1)
             try await storage.account("bob@example.test")
             try await storage.deliver(to: alice)
-            try storage.database.query("UPDATE directory.accounts SET disabled = true WHERE address LIKE 'bob%'")
+            try await storage.database.query("UPDATE directory.accounts SET disabled = true WHERE address LIKE 'bob%'")
             let answers = try await resolve(["alice@example.test", "bob@example.test"], storage)
             #expect(answers.map(\.outcome) == [.overQuota, .disabled])
             _ = try await storage.directory.setQuota(

@@ -25,15 +25,7 @@ struct LedgerTests {
             let dispositions: [Disposition] = [.store(alice).known(as: "office@example.test")]
             _ = try await storage.commit(text, dispositions, transaction: first, connection: .next())
             let again = try await storage.commit(text, dispositions, transaction: second, connection: connection)
-            let request = SettleRequest.with {
-                $0.settlements = [
-                    Settlement.with {
-                        $0.connectionID = .init(connection.octets)
-                        $0.receipts = again.map { $0.receipt }
-                    }
-                ]
-            }
-            _ = try await storage.delivery.settle(request, CallContext())
+            _ = try await storage.settle(again, by: connection)
             for fill: (inout TraceRequest) -> Void in [
                 { $0.transactionID = .init(first.octets) }, { $0.transactionID = .init(second.octets) },
                 { $0.messageID = "message@client.example" }, { $0.messageID = "<message@client.example>" },
@@ -71,26 +63,26 @@ struct LedgerTests {
     func missingPartition() async throws {
         try await withStorage { storage in
             let alice = try await storage.account("alice@example.test")
-            let partitions = try storage.database.query(
+            let partitions = try await storage.database.query(
                 "SELECT string_agg('DROP TABLE mail.' || relname, '; ') FROM pg_class WHERE relname ~ '^ledger_2[0-9]*$'"
             )
-            try storage.database.query(partitions)
+            try await storage.database.query(partitions)
             #expect(try await storage.deliver(to: alice).outcome == .done)
-            #expect(try storage.database.query("SELECT count(*) FROM mail.ledger") == "1")
+            #expect(try await storage.database.query("SELECT count(*) FROM mail.ledger") == "1")
         }
     }
 
     @Test("forgets days that are too long ago, by dropping their partitions")
     func oldPartitions() async throws {
         try await withStorage(adjust: { $0.ledgerDays = 3 }) { storage in
-            try storage.database.query(
+            try await storage.database.query(
                 """
                 CREATE TABLE mail.ledger_20200101 PARTITION OF mail.ledger
                 FOR VALUES FROM ('2020-01-01Z') TO ('2020-01-02Z')
                 """)
             try await storage.engine.upkeep.removeDue()
-            #expect(try storage.database.query("SELECT to_regclass('mail.ledger_20200101') IS NULL") == "t")
-            #expect(try storage.database.query("SELECT count(*) > 2 FROM pg_inherits") == "t")
+            #expect(try await storage.database.query("SELECT to_regclass('mail.ledger_20200101') IS NULL") == "t")
+            #expect(try await storage.database.query("SELECT count(*) > 2 FROM pg_inherits") == "t")
         }
     }
 }

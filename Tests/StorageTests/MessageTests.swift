@@ -55,7 +55,7 @@ struct MessageTests {
             let first = try await storage.deliver(to: alice)
             // Twice the messages of one item and some, by the database itself.
             let count = MailStoreService.viewPortion * 2 + 5
-            try storage.database.query(
+            try await storage.database.query(
                 """
                 INSERT INTO mail.messages SELECT account_id, mailbox_id, n, content_id, 0, 2, internal_date, size
                     FROM mail.messages, generate_series(2, \(count)) n;
@@ -163,7 +163,9 @@ struct MessageTests {
             for _ in 0..<5 { try await storage.deliver(to: alice) }
             let inbox = try #require(try await storage.mailbox(alice, "INBOX"))
             let id = inbox.mailboxID
-            _ = storage.changes.take()
+            try await eventually("the last announcement") {
+                storage.changes.take().contains { $0.highestModseq == inbox.highestModseq }
+            }
             let added = try await storage.flags(alice, id, [1, 3], .add, ["\\seen", "$Junk", "$junk", "\\Recent"])
             #expect(added.uids.sorted() == [1, 2, 3])
             #expect(added.flags == [257, 257, 257])
@@ -219,7 +221,7 @@ struct MessageTests {
             let within = try await storage.copy(alice, inbox.mailboxID, [3, 3], to: "INBOX", move: true)
             #expect(within.targetUids == [4])
             #expect(try await storage.view(alice, "INBOX").entries.map(\.uid) == [4])
-            #expect(try storage.database.query("SELECT count(*) FROM mail.contents") == "4")
+            #expect(try await storage.database.query("SELECT count(*) FROM mail.contents") == "4")
         }
     }
 
@@ -267,18 +269,18 @@ struct MessageTests {
 
     @Test("come back after the database was away, without a restart of storage")
     func databaseAway() async throws {
-        let cluster = try PostgreSQLCluster()
-        try await withStorage(try cluster.database()) { storage in
+        let cluster = try await PostgreSQLCluster.separate()
+        try await withStorage(try await cluster.database()) { storage in
             let alice = try await storage.account("alice@example.test")
             try await storage.deliver(to: alice)
-            try cluster.kill()
+            try await cluster.kill()
             let error = await #expect(throws: MessagingError.self) { try await storage.mailboxes(alice) }
             #expect(error?.code == .unavailable)
             let refused = await #expect(throws: MessagingError.self) {
                 try await storage.commit("A: b\r\n\r\n", [.store(alice)], timeout: .seconds(1))
             }
             #expect(refused?.isTemporary == true)
-            try cluster.start()
+            try await cluster.start()
             try await eventually("a delivery") { (try? await storage.deliver(to: alice)) != nil }
             // Readers have connections of their own, and after a failure try again a tenth of a second later.
             let uids = try await eventually("a view") {

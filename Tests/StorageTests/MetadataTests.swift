@@ -66,7 +66,7 @@ struct MetadataTests {
             #expect(try await storage.notes(alice, "INBOX", ["/private/comment"]) == [:])
             _ = try await storage.directory.removeAccount(
                 RemoveAccountRequest.with { $0.address = "alice@example.test" }, CallContext())
-            #expect(try storage.database.query("SELECT count(*) FROM mail.metadata") == "0")
+            #expect(try await storage.database.query("SELECT count(*) FROM mail.metadata") == "0")
         }
     }
 
@@ -153,7 +153,7 @@ struct MetadataTests {
             _ = try await storage.create(alice, "old")
             #expect(try await storage.notes(alice, "old", [entry]) == [:])
             #expect(
-                try storage.database.query(
+                try await storage.database.query(
                     """
                     SELECT count(*) FROM mail.metadata a WHERE mailbox_id NOT IN (SELECT mailbox_id FROM mail.mailboxes)
                     """) == "0")
@@ -177,7 +177,7 @@ struct MetadataTests {
                     alice, "INBOX", ["/private/1": "other", "/private/2": nil, "/private/b": "x"]) == .done)
             #expect(try await storage.note(alice, "Sent", ["/private/b": "x"]) == .done)
             // To the brim, by the database itself.
-            try storage.database.query(
+            try await storage.database.query(
                 """
                 INSERT INTO mail.metadata SELECT account_id, mailbox_id, '/private/brim/' || n, repeat('x', 32768)::bytea
                     FROM mail.mailboxes, generate_series(1, 130) n WHERE name = 'Trash'
@@ -216,7 +216,7 @@ struct MetadataTests {
             #expect(
                 try await storage.notes(alice, "a/b", [entry, "/private/x"])
                     == [entry: "\\Sent", "/private/x": "x"])
-            #expect(try storage.database.query("SELECT count(*) FROM mail.metadata") == "1")
+            #expect(try await storage.database.query("SELECT count(*) FROM mail.metadata") == "1")
         }
     }
 

@@ -68,7 +68,7 @@ struct ObjectIdentifierTests {
         try await withStorage { storage in
             let alice = try await storage.account("alice@example.test")
             let first = try await storage.deliver(to: alice)
-            try storage.database.query(
+            try await storage.database.query(
                 """
                 INSERT INTO mail.messages (account_id, mailbox_id, uid, content_id, flags, modseq, internal_date, size)
                     SELECT account_id, mailbox_id, n, content_id, 0, 2, internal_date, size

@@ -16,33 +16,6 @@ struct ReceiptTests {
         options.settlementGrace = .milliseconds(50)
     }
 
-    func settle(
-        _ storage: StorageFixture, _ results: [CommitReply.Result], by connection: TransactionID,
-        _ progress: SettlerProgress? = nil
-    ) async throws -> SettleReply {
-        let request = SettleRequest.with {
-            if let progress { $0.progress = progress }
-            $0.settlements = [
-                Settlement.with {
-                    $0.connectionID = .init(connection.octets)
-                    $0.receipts = results.map { $0.receipt }
-                }
-            ]
-        }
-        return try await storage.delivery.settle(request, CallContext())
-    }
-
-    /// A front service says that all it knew at the moment is told.
-    func told(_ place: String, _ moment: Moment, ended: Bool = false) -> SettlerProgress {
-        .with {
-            $0.place = place
-            $0.machine = moment.machine
-            $0.uptime = moment.uptime
-            $0.at = moment.wallClock
-            $0.ended = ended
-        }
-    }
-
     /// Where the copies are.
     func place(_ results: [CommitReply.Result]) -> [[UInt64]] {
         results.map { [UInt64(bitPattern: $0.mailboxID), UInt64($0.uidValidity), UInt64($0.uid), $0.modseq] }
@@ -87,8 +60,8 @@ struct ReceiptTests {
             let dispositions: [Disposition] = [.store(alice).known(as: "a"), .enqueue("x@example.com").known(as: "x")]
             let first = try await storage.commit(
                 text, dispositions, transaction: transaction, connection: connection)
-            #expect(try await settle(storage, first, by: connection).settled == 2)
-            #expect(try await settle(storage, first, by: connection) == SettleReply.with { $0.unknown = 2 })
+            #expect(try await storage.settle(first, by: connection).settled == 2)
+            #expect(try await storage.settle(first, by: connection) == SettleReply.with { $0.unknown = 2 })
             let second = try await storage.commit(text, dispositions, connection: .next())
             #expect(second[0].uid == 2)
             // The request itself, held up on its way: its work is done.
@@ -96,7 +69,7 @@ struct ReceiptTests {
                 text, dispositions, transaction: transaction, connection: connection)
             #expect(late == first)
             #expect(try await count(storage, alice) == 2)
-            #expect(try storage.database.query("SELECT count(*) FROM queue.entries") == "2")
+            #expect(try await storage.database.query("SELECT count(*) FROM queue.entries") == "2")
         }
     }
 
@@ -224,7 +197,7 @@ struct ReceiptTests {
             let again = try await storage.commit(text, [.store(bob).known(as: "b")], connection: .next())
             #expect(again[0].outcome == .done && again[0].uid == 0)
             #expect(try await count(storage, bob) == 0)
-            #expect(try storage.database.query("SELECT count(*) FROM queue.entries") == "1")
+            #expect(try await storage.database.query("SELECT count(*) FROM queue.entries") == "1")
         }
     }
 
@@ -260,7 +233,7 @@ struct ReceiptTests {
             let again = try await storage.commit(
                 text, [.store(alice).known(as: "new", "info")], connection: connection)
             #expect(again[0].uid == first[0].uid)
-            #expect(try await settle(storage, again, by: connection).settled == 2)
+            #expect(try await storage.settle(again, by: connection).settled == 2)
             for (name, uid) in [("info", UInt32(3)), ("new", 4)] {
                 let meant = try await storage.commit(text, [.store(alice).known(as: name)], connection: .next())
                 #expect(meant[0].uid == uid)
@@ -290,7 +263,7 @@ struct ReceiptTests {
                 #expect(Set(answers.map(\.uid)).count == 1)
             }
             #expect(try await count(storage, alice) == 5)
-            #expect(try storage.database.query("SELECT count(*) FROM queue.entries") == "5")
+            #expect(try await storage.database.query("SELECT count(*) FROM queue.entries") == "5")
         }
     }
 
@@ -311,7 +284,8 @@ struct ReceiptTests {
                 #expect(again.uidValidity != first.uidValidity, "round \(round)")
                 #expect(try await append().copyID == again.copyID, "a repetition of the one that is there")
                 #expect(
-                    try storage.database.query("SELECT message_count FROM mail.mailboxes WHERE name = 'Trash'") == "1")
+                    try await storage.database.query("SELECT message_count FROM mail.mailboxes WHERE name = 'Trash'")
+                        == "1")
             }
         }
     }

@@ -8,8 +8,8 @@ import Testing
 /// What becomes of contents whose messages are removed.
 @Suite("Released contents")
 struct ReleasedContentTests {
-    private func counts(_ storage: StorageFixture) throws -> String {
-        try storage.database.query(
+    private func counts(_ storage: StorageFixture) async throws -> String {
+        try await storage.database.query(
             """
             SELECT (SELECT count(*) FROM mail.contents) || ' '
                 || (SELECT coalesce(string_agg(cardinality(content_ids)::text, ',' ORDER BY batch_id), '-')
@@ -31,25 +31,25 @@ struct ReleasedContentTests {
             _ = try await storage.flags(alice, trash, [1, 450], .add, ["\\Deleted"])
             #expect(try await storage.expunge(alice, inbox, [1, 3, 4, 4]).uids == [1, 2, 3, 4])
             #expect(try await storage.expunge(alice, trash).uids == Array(1...450))
-            #expect(try counts(storage) == "5 4,200,200,50 0")
+            #expect(try await counts(storage) == "5 4,200,200,50 0")
             #expect(try await storage.engine.upkeep.removeDue() == 0)
-            #expect(try counts(storage) == "5 4,200,200,50 0")
+            #expect(try await counts(storage) == "5 4,200,200,50 0")
             let age = "UPDATE mail.released_batches SET released_at = released_at - interval '2 hours'"
-            try storage.database.query(age)
+            try await storage.database.query(age)
             // What is still in Trash, in Archive or in the inbox stays.
             #expect(try await storage.engine.upkeep.removeDue() == 0)
-            #expect(try counts(storage) == "5 - 0")
+            #expect(try await counts(storage) == "5 - 0")
             #expect(try await storage.delete(alice, "Trash") == .done)
-            #expect(try counts(storage) == "5 45 0")
-            try storage.database.query(age)
+            #expect(try await counts(storage) == "5 45 0")
+            try await storage.database.query(age)
             #expect(try await storage.engine.upkeep.removeDue() == 2)
-            #expect(try counts(storage) == "3 - 0")
+            #expect(try await counts(storage) == "3 - 0")
             _ = try await storage.directory.removeAccount(
                 RemoveAccountRequest.with { $0.address = "alice@example.test" }, CallContext())
-            #expect(try counts(storage) == "3 3 0")
-            try storage.database.query(age)
+            #expect(try await counts(storage) == "3 3 0")
+            try await storage.database.query(age)
             #expect(try await storage.engine.upkeep.removeDue() == 3)
-            #expect(try counts(storage) == "0 - 0")
+            #expect(try await counts(storage) == "0 - 0")
         }
     }
 
@@ -63,8 +63,8 @@ struct ReleasedContentTests {
             _ = try await storage.copy(alice, inbox, [1, 1], to: "Archive")
             _ = try await storage.flags(alice, inbox, [1, 2], .add, ["\\Deleted"])
             #expect(try await storage.expunge(alice, inbox).uids == [1, 2])
-            #expect(try counts(storage) == "2 1 1")
-            try storage.database.query(
+            #expect(try await counts(storage) == "2 1 1")
+            try await storage.database.query(
                 """
                 UPDATE mail.released_batches SET released_at = released_at - interval '2 hours';
                 UPDATE mail.released_contents SET released_at = released_at - interval '2 hours';
@@ -73,11 +73,11 @@ struct ReleasedContentTests {
             _ = try await storage.flags(alice, archive, [1, 1], .add, ["\\Deleted"])
             #expect(try await storage.expunge(alice, archive).uids == [1])
             #expect(try await storage.engine.upkeep.removeDue() == 1)
-            #expect(try counts(storage) == "1 - 1")
-            try storage.database.query(
+            #expect(try await counts(storage) == "1 - 1")
+            try await storage.database.query(
                 "UPDATE mail.released_contents SET released_at = released_at - interval '2 hours'")
             #expect(try await storage.engine.upkeep.removeDue() == 1)
-            #expect(try counts(storage) == "0 - 0")
+            #expect(try await counts(storage) == "0 - 0")
         }
     }
 }

@@ -139,7 +139,7 @@ struct RightsTests {
         try await withStorage { storage in
             let alice = try await storage.account("alice@example.test")
             _ = try await storage.account("bob@example.test")
-            try storage.database.query(
+            try await storage.database.query(
                 """
                 INSERT INTO mail.rights SELECT account_id, mailbox_id, 1000000 + n, false, 1
                 FROM mail.mailboxes, generate_series(1, \(RightsRows.entryLimit - 1)) n
@@ -278,7 +278,7 @@ struct RightsTests {
             #expect(try await storage.rename(alice, "INBOX", "Work/old") == .done)
             #expect(try await storage.list("Work/old", of: alice) == "bob@example.test lr")
             #expect(
-                try storage.database.query(
+                try await storage.database.query(
                     "SELECT count(*) FROM mail.rights WHERE mailbox_id NOT IN (SELECT mailbox_id FROM mail.mailboxes)")
                     == "0")
             _ = try await storage.directory.removeAccount(
@@ -287,7 +287,7 @@ struct RightsTests {
             #expect(try await storage.list("Work", of: alice) == "anyone l")
             _ = try await storage.directory.removeAccount(
                 RemoveAccountRequest.with { $0.address = "alice@example.test" }, CallContext(idempotencyKey: .next()))
-            #expect(try storage.database.query("SELECT count(*) FROM mail.rights") == "0")
+            #expect(try await storage.database.query("SELECT count(*) FROM mail.rights") == "0")
         }
     }
 

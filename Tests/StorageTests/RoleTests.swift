@@ -20,7 +20,7 @@ struct RoleTests {
         ])
     func isolation(role: String, tables: [String]) async throws {
         try await withStorage { storage in
-            try storage.database.query(
+            try await storage.database.query(
                 "SET ROLE martlet_authentication; CREATE TABLE authentication.credentials (verifier bytea)")
             let connection = DatabaseConnection(
                 ConnectionConfiguration(connectionString: storage.database.connectionString(role: role)))
@@ -47,7 +47,7 @@ struct RoleTests {
     func idempotent() async throws {
         try await withStorage { storage in
             let alice = try await storage.account("alice@example.test")
-            let again = try storage.database.cluster.database()
+            let again = try await storage.database.cluster.database()
             #expect(again.name != storage.database.name)
             try await storage.engine.prepareSchema(logger: .init(label: "test"))
             #expect(try await storage.mailboxes(alice).count == 6)

@@ -23,7 +23,7 @@ struct SaveDateTests {
             let between = Self.now()
             let inbox = try await storage.rows(alice, first.mailboxID, [1, 3])
             #expect(inbox.count == 3)
-            #expect(inbox.allSatisfy { (before...between).contains($0.savedAt) })
+            #expect(inbox.allSatisfy { before <= $0.savedAt && $0.savedAt <= between })
             // The internal date is another matter.
             #expect(try await storage.view(alice, "INBOX").entries.allSatisfy { $0.date == 1_700_000_000_000_000 })
             let copied = try await storage.copy(alice, first.mailboxID, [1, 1], to: "Trash")
@@ -45,7 +45,7 @@ struct SaveDateTests {
         // The schema as it was before this migration, with a message in it.
         try await Schema.migrators[0].apply(on: connection)
         try await Migrator(schema: "mail", migrations: Array(Schema.mail.prefix(4))).apply(on: connection)
-        try database.query(
+        try await database.query(
             """
             INSERT INTO directory.domains (name) VALUES ('example.test');
             INSERT INTO directory.accounts (address, domain, next_uid_validity)
@@ -54,14 +54,14 @@ struct SaveDateTests {
                 SELECT account_id, 'INBOX', 1, 2, 1 FROM directory.accounts;
             INSERT INTO mail.messages SELECT account_id, mailbox_id, 1, 1, 0, 1, now(), 10 FROM mail.mailboxes;
             """)
-        let file = try database.query("SELECT pg_relation_filenode('mail.messages')")
+        let file = try await database.query("SELECT pg_relation_filenode('mail.messages')")
         try await withStorage(database) { storage in
             let account = try await storage.directory.findAccount(
                 FindAccountRequest.with { $0.address = "a@example.test" }, CallContext()
             ).account.accountID
             let inbox = try #require(try await storage.mailbox(account, "INBOX"))
             #expect(try await storage.rows(account, inbox.mailboxID, [1, 1]).map(\.savedAt) == [0])
-            #expect(try database.query("SELECT pg_relation_filenode('mail.messages')") == file)
+            #expect(try await database.query("SELECT pg_relation_filenode('mail.messages')") == file)
             try await storage.deliver(to: account)
             #expect(try await storage.rows(account, inbox.mailboxID, [2, 2]).allSatisfy { $0.savedAt > 0 })
         }

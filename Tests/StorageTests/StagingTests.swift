@@ -76,7 +76,7 @@ struct StagingTests {
             let small = try await storage.deliver(to: alice)
             #expect(try await storage.engine.upkeep.removeDue() == 1)
             #expect(
-                try storage.database.query(
+                try await storage.database.query(
                     "SELECT count(*) FROM mail.content_chunks WHERE content_id = \(forgotten.contentID)") == "0")
             #expect(try await storage.octets(alice, result.mailboxID, result.uid)?.count == 600_010)
             // What was expunged goes as well, unless a copy holds it.
@@ -102,8 +102,8 @@ struct StagingTests {
                 }, CallContext())
             #expect(expunged.uids == [1, 2, 3])
             #expect(try await storage.engine.upkeep.removeDue() == 2)
-            #expect(try storage.database.query("SELECT count(*) FROM mail.contents") == "1")
-            #expect(try storage.database.query("SELECT count(*) FROM mail.content_chunks") == "0")
+            #expect(try await storage.database.query("SELECT count(*) FROM mail.contents") == "1")
+            #expect(try await storage.database.query("SELECT count(*) FROM mail.content_chunks") == "0")
         }
     }
 }

@@ -11,7 +11,7 @@ struct StartTests {
     func refuses() async throws {
         let database = try await PostgreSQLDatabase.fresh()
         try await withStorage(database) { _ in }
-        try database.query("INSERT INTO queue.migrations (number, name, checksum) VALUES (99, 'tomorrow', 'x')")
+        try await database.query("INSERT INTO queue.migrations (number, name, checksum) VALUES (99, 'tomorrow', 'x')")
         // Several at once: what is to be seen is that no order of events loses the refusal.
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 1...6 {

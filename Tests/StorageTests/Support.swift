@@ -82,3 +82,34 @@ func withStorage(
     fixture.engine.close()
     await running.value
 }
+
+extension StorageFixture {
+    /// The client of this connection has read these replies; `progress` is what a front service says with it.
+    func settle(
+        _ results: [CommitReply.Result], by connection: TransactionID, _ progress: SettlerProgress? = nil
+    ) async throws -> SettleReply {
+        let request = SettleRequest.with {
+            if let progress { $0.progress = progress }
+            $0.settlements = [
+                Settlement.with {
+                    $0.connectionID = .init(connection.octets)
+                    $0.receipts = results.map { $0.receipt }
+                }
+            ]
+        }
+        return try await delivery.settle(request, CallContext())
+    }
+}
+
+extension SettlerProgress {
+    /// A front service says that all it knew at the moment is told.
+    static func told(_ place: String, _ moment: Moment, ended: Bool = false) -> SettlerProgress {
+        .with {
+            $0.place = place
+            $0.machine = moment.machine
+            $0.uptime = moment.uptime
+            $0.at = moment.wallClock
+            $0.ended = ended
+        }
+    }
+}

@@ -71,7 +71,7 @@ struct URLKeyTests {
             #expect(try await storage.place("alice@example.test", "nothing", "rump", token) == nil)
             #expect(try await storage.place("", "", "", Data()) == nil)
             #expect(try await storage.token(alice, "nothing", "rump") == nil)
-            #expect(try storage.database.query("SELECT count(*) FROM mail.url_keys") == "3")
+            #expect(try await storage.database.query("SELECT count(*) FROM mail.url_keys") == "3")
         }
     }
 
@@ -128,15 +128,15 @@ struct URLKeyTests {
                     $0.accountID = alice
                     $0.name = "Shared"
                 }, CallContext())
-            #expect(try storage.database.query("SELECT count(*) FROM mail.url_keys") == "1")
+            #expect(try await storage.database.query("SELECT count(*) FROM mail.url_keys") == "1")
             _ = try await storage.mailStore.createMailbox(request, CallContext())
             #expect(try await storage.place("alice@example.test", "Shared", "rump", shared) == nil)
             #expect(try await storage.place("alice@example.test", "INBOX", "rump", inbox) != nil)
-            try storage.database.query("UPDATE directory.accounts SET disabled = true")
+            try await storage.database.query("UPDATE directory.accounts SET disabled = true")
             #expect(try await storage.place("alice@example.test", "INBOX", "rump", inbox) == nil)
             _ = try await storage.directory.removeAccount(
                 RemoveAccountRequest.with { $0.address = "alice@example.test" }, CallContext())
-            #expect(try storage.database.query("SELECT count(*) FROM mail.url_keys") == "0")
+            #expect(try await storage.database.query("SELECT count(*) FROM mail.url_keys") == "0")
         }
     }
 }

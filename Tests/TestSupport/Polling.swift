@@ -9,11 +9,12 @@ public struct TestFailure: Error, CustomStringConvertible {
     public init(_ description: String) { self.description = description }
 }
 
-/// Runs what blocks, such as waiting for a program, on a thread of its own. Swift's concurrent pool has few threads, and
-/// what other tests do at the same time needs them.
+/// Runs what blocks, such as waiting for a program, or computes for a second, on a thread of its own. Swift's concurrent
+/// pool has few threads, and what other tests do at the same time needs them.
 public func blocking<Answer: Sendable>(_ body: @escaping @Sendable () throws -> Answer) async throws -> Answer {
     try await withCheckedThrowingContinuation { continuation in
-        DispatchQueue.global().async { continuation.resume(with: Result { try body() }) }
+        // Another than the global queues, which have as many threads as there are cores and are slow to add to them.
+        DispatchQueue(label: "blocking").async { continuation.resume(with: Result { try body() }) }
     }
 }
 

@@ -16,15 +16,18 @@ public final class PostgreSQLCluster: Sendable {
     /// The cluster that all suites of this process share.
     public static func shared() async throws -> PostgreSQLCluster { try await started.value }
 
-    /// A cluster of the test's own, which it may stop; made without holding up other tests.
-    public static func separate() async throws -> PostgreSQLCluster {
-        try await blocking { try PostgreSQLCluster() }
+    /// Makes and starts a cluster, for a test that stops it or, durable, for a benchmark.
+    public static func separate(isDurable: Bool = false) async throws -> PostgreSQLCluster {
+        try await blocking {
+            let cluster = try PostgreSQLCluster(isDurable: isDurable)
+            try cluster.run()
+            return cluster
+        }
     }
 
     private let isDurable: Bool
 
-    /// Makes and starts a cluster, for a test that stops it or, durable, for a benchmark.
-    public init(isDurable: Bool = false) throws {
+    private init(isDurable: Bool) throws {
         self.isDurable = isDurable
         directory =
             Self.place(isDurable: isDurable) + "/martlet-postgresql-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
@@ -46,7 +49,6 @@ public final class PostgreSQLCluster: Sendable {
                 "--pgdata", "\(directory)/data", "--username", "postgres", "--auth", "trust", "--encoding", "UTF8",
                 "--locale", "C.UTF-8", "--no-sync",
             ])
-        try start()
     }
 
     /// In memory where there is room: to make a database is to write three hundred files, which takes a disk ten times as
@@ -58,9 +60,16 @@ public final class PostgreSQLCluster: Sendable {
     }
 
     /// Starts the server and waits until it answers.
-    public func start() throws {
+    public func start() async throws { try await blocking { try self.run() } }
+
+    private func run() throws {
         var options = "-k \(directory) -c listen_addresses='' -c max_connections=600"
-        options += isDurable ? " -c shared_buffers=512MB -c max_wal_size=4GB" : " -c shared_buffers=64MB -c fsync=off"
+        // A hundred databases that live for seconds are not worth their upkeep, whose snapshots and statistics would make
+        // what a test sees a matter of chance.
+        options +=
+            isDurable
+            ? " -c shared_buffers=512MB -c max_wal_size=4GB"
+            : " -c shared_buffers=64MB -c fsync=off -c autovacuum=off"
         try asServer(
             "\(Self.programs)/pg_ctl",
             [
@@ -71,24 +80,28 @@ public final class PostgreSQLCluster: Sendable {
     }
 
     /// Stops the server at once, as a crash would.
-    public func kill() throws {
-        try asServer(
-            "\(Self.programs)/pg_ctl",
-            ["stop", "--wait", "--silent", "--mode", "immediate", "--pgdata", "\(directory)/data"])
+    public func kill() async throws {
+        try await blocking {
+            try self.asServer(
+                "\(Self.programs)/pg_ctl",
+                ["stop", "--wait", "--silent", "--mode", "immediate", "--pgdata", "\(self.directory)/data"])
+        }
     }
 
     /// Makes an empty database with Martlet's roles and schemas, or a copy of `template`, to which nothing may be
     /// connected.
-    public func database(from template: PostgreSQLDatabase? = nil) throws -> PostgreSQLDatabase {
+    public func database(from template: PostgreSQLDatabase? = nil) async throws -> PostgreSQLDatabase {
         let name = "test_\(UInt64.random(in: 0...UInt64.max))"
-        try ChildProcess.run(
-            "\(Self.programs)/createdb",
-            ["--host", directory, "--username", "postgres", "--template", template?.name ?? "template1", name])
+        _ = try await blocking {
+            try ChildProcess.run(
+                "\(Self.programs)/createdb",
+                ["--host", self.directory, "--username", "postgres", "--template", template?.name ?? "template1", name])
+        }
         let database = PostgreSQLDatabase(cluster: self, name: name)
         if template == nil {
             let tree = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
                 .deletingLastPathComponent()
-            try database.psql(["--file", tree.appendingPathComponent("deploy/postgresql/roles.sql").path])
+            try await database.psql(["--file", tree.appendingPathComponent("deploy/postgresql/roles.sql").path])
         }
         return database
     }
@@ -115,36 +128,34 @@ public struct PostgreSQLDatabase: Sendable {
     /// A new database of the shared cluster, with roles and schemas alone, or as `template` is.
     public static func fresh(from template: PostgreSQLDatabase? = nil) async throws -> PostgreSQLDatabase {
         let original = if let template { template } else { try await empty.value }
-        return try await blocking { try original.cluster.database(from: original) }
+        return try await original.cluster.database(from: original)
     }
 
     private static func new() async throws -> PostgreSQLDatabase {
-        let cluster = try await PostgreSQLCluster.shared()
-        return try await blocking { try cluster.database() }
+        try await PostgreSQLCluster.shared().database()
     }
 
-    /// How a service connects, as the role of this name.
+    /// How a service connects, as the role of this name. Sixteen tests that begin at once may keep a server busy for longer
+    /// than a service would wait for it.
     public func connectionString(role: String = "martlet_storage") -> String {
-        "host=\(cluster.directory) dbname=\(name) user=\(role)"
+        "host=\(cluster.directory) dbname=\(name) user=\(role) connect_timeout=60"
     }
 
     /// Runs psql as the superuser; returns what it prints, unaligned and without headers.
     @discardableResult
-    public func psql(_ arguments: [String]) throws -> String {
-        try ChildProcess.run(
-            "\(PostgreSQLCluster.programs)/psql",
-            [
-                "--host", cluster.directory, "--username", "postgres", "--dbname", name, "--no-psqlrc", "--quiet",
-                "--no-align", "--tuples-only", "--set", "ON_ERROR_STOP=1",
-            ] + arguments
-        ).trimmingCharacters(in: .whitespacesAndNewlines)
+    public func psql(_ arguments: [String]) async throws -> String {
+        try await blocking {
+            try ChildProcess.run(
+                "\(PostgreSQLCluster.programs)/psql",
+                [
+                    "--host", self.cluster.directory, "--username", "postgres", "--dbname", self.name, "--no-psqlrc",
+                    "--quiet", "--no-align", "--tuples-only", "--set", "ON_ERROR_STOP=1",
+                ] + arguments
+            ).trimmingCharacters(in: .whitespacesAndNewlines)
+        }
     }
-
-    /// As `query`, without holding up other tests.
-    @discardableResult
-    public func answer(_ sql: String) async throws -> String { try await blocking { try query(sql) } }
 
     /// Runs SQL as the superuser.
     @discardableResult
-    public func query(_ sql: String) throws -> String { try psql(["--command", sql]) }
+    public func query(_ sql: String) async throws -> String { try await psql(["--command", sql]) }
 }

@@ -7,14 +7,34 @@ import ServiceRuntime
 ///
 /// A receipt that is not settled stands for a repetition only when its settlement cannot be on its way: when every such
 /// process has said, after the repetition came, that all it knew is told. A process that says nothing for long is taken
-/// for dead; what it knew died with it.
+/// for dead; what it knew died with it. The time in which PostgreSQL could not be reached does not count: nobody could say
+/// anything.
 actor Settlers {
     private let pool: ConnectionPool
     private let silence: Duration
-    /// What each place said last, and since when.
-    private var heard: [String: (moment: Moment, since: ContinuousClock.Instant)] = [:]
+    private var heard: [String: Word] = [:]
     private var reading: Task<Bool, Never>?
     private var lookedAt = ContinuousClock.now - pause
+
+    /// What a place said last, and since when it has said nothing else.
+    struct Word {
+        var moment: Moment
+        var since: ContinuousClock.Instant
+
+        /// Whether it may have something to tell of the moment that it has not told, and is not silent for too long.
+        ///
+        /// A process of another machine is waited for no longer than a silent one, from when it was asked for: by a clock
+        /// that is behind it would never come so far, and the client would never get its reply.
+        /// - Parameter reached: since when PostgreSQL can be reached.
+        func isAwaited(
+            of moment: Moment, askedAt asked: ContinuousClock.Instant, reached: ContinuousClock.Instant,
+            now: ContinuousClock.Instant, silence: Duration
+        ) -> Bool {
+            guard self.moment.since(moment) < .zero else { return false }
+            let since = self.moment.machine == moment.machine ? since : min(since, asked)
+            return now - max(since, reached) < silence
+        }
+    }
 
     /// How long it is at least from one look to the next.
     static let pause = Duration.milliseconds(100)
@@ -42,9 +62,6 @@ actor Settlers {
     }
 
     /// Returns when all that any of them knew at the moment is settled. Throws when that is not known by the deadline.
-    ///
-    /// A process of another machine is waited for no longer than a silent one: by a clock that is behind it would never
-    /// come so far, and the client would never get its reply.
     func allTold(of moment: Moment, deadline: ContinuousClock.Instant) async throws {
         let begun = ContinuousClock.now
         while true {
@@ -53,9 +70,9 @@ actor Settlers {
             }
             let isCurrent = await look()
             let now = ContinuousClock.now
-            let isWaiting = heard.values.contains { said in
-                let since = said.moment.machine == moment.machine ? said.since : min(said.since, begun)
-                return said.moment.since(moment) < .zero && now - since < silence
+            let reached = pool.availableSince ?? now
+            let isWaiting = heard.values.contains {
+                $0.isAwaited(of: moment, askedAt: begun, reached: reached, now: now, silence: silence)
             }
             if isCurrent, !isWaiting { return }
         }
@@ -80,11 +97,11 @@ actor Settlers {
             let said = try? rows.decode(String.self, Int64.self, Int64.self, Int64.self)
         else { return false }
         let now = ContinuousClock.now
-        var current: [String: (Moment, ContinuousClock.Instant)] = [:]
+        var current: [String: Word] = [:]
         for (place, machine, uptime, wallClock) in said {
             let moment = Moment(machine: UInt64(bitPattern: machine), uptime: uptime, wallClock: wallClock)
-            let before = heard[place]
-            current[place] = (moment, before?.moment == moment ? before?.since ?? now : now)
+            current[place] = Word(moment: moment, since: now)
+            if let before = heard[place], before.moment == moment { current[place] = before }
         }
         heard = current
         return true

@@ -27,8 +27,8 @@ struct StorageBenchmark {
         let (messages, octets) = (argument("messages", 20_000), argument("octets", 4096))
         let (concurrency, accounts) = (argument("concurrency", 50), argument("accounts", 10))
 
-        let cluster = try PostgreSQLCluster(isDurable: true)
-        let database = try cluster.database()
+        let cluster = try await PostgreSQLCluster.separate(isDurable: true)
+        let database = try await cluster.database()
         var options = StorageEngine.Options(connectionString: database.connectionString())
         options.writers = argument("writers", options.writers)
         options.batch.companyCount = argument("company", options.batch.companyCount)
@@ -46,11 +46,11 @@ struct StorageBenchmark {
         for round in 0...3 {
             // The first round warms up.
             let count = round == 0 ? messages / 10 : messages
-            let before = try Usage(database)
+            let before = try await Usage(database)
             let started = ContinuousClock.now
             try await commit(count, message, to: identifiers, concurrency, engine)
             let elapsed = ContinuousClock.now - started
-            let used = try Usage(database).since(before)
+            let used = try await Usage(database).since(before)
             let seconds = Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18
             let rate = Double(count) / seconds
             print(
@@ -140,9 +140,9 @@ struct Usage {
     private(set) var logOctets = 0
     private(set) var transactions = 0
 
-    init(_ database: PostgreSQLDatabase) throws {
-        logOctets = Int(try database.query("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint")) ?? 0
-        transactions = Int(try database.query("SELECT pg_current_xact_id()")) ?? 0
+    init(_ database: PostgreSQLDatabase) async throws {
+        logOctets = Int(try await database.query("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint")) ?? 0
+        transactions = Int(try await database.query("SELECT pg_current_xact_id()")) ?? 0
         let postmaster = try String(
             contentsOfFile: "\(database.cluster.directory)/data/postmaster.pid", encoding: .utf8
         )
