@@ -35,7 +35,11 @@ struct ContentFixture: AcceptanceCaller {
     }
 
     /// Storage goes away.
-    func stopStorage() async { await storagePair.server.close() }
+    /// The way to it goes too: who waits for an answer learns that at once.
+    func stopStorage() async {
+        await storagePair.server.close()
+        await storagePair.client.close()
+    }
 
     private func close() async {
         await storage.release()

@@ -169,15 +169,19 @@ struct AccessProcessTests {
     @Test("says NO [UNAVAILABLE] to APPEND while content processing is away, and takes it within two seconds")
     func contentAway() async throws {
         try await AccessHouse.run { access in
-            let client = try await access.login()
-            func answer() async throws -> String? { try await client.append(AccessHouse.message(1)).last }
+            // A session each: one that fails too often is ended.
+            func answer() async throws -> String? {
+                let client = try await access.login()
+                let answer = try await client.append(AccessHouse.message(1)).last
+                await client.close()
+                return answer
+            }
             #expect(try await answer()?.hasPrefix("t OK") == true)
             try await expectPromptReturn(of: access.content) { () async throws in
                 #expect(try await answer()?.hasPrefix("t NO [UNAVAILABLE]") == true)
             } isServed: {
                 try await answer()?.hasPrefix("t OK") == true
             }
-            await client.close()
         }
     }
 

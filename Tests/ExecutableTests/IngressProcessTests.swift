@@ -112,7 +112,11 @@ struct IngressProcessTests {
                 #expect(text == Self.message(number), "message \(number) was taken with \(text.utf8.count) octets")
             }
             // Clients whose transaction was cut off saw their connection end, or nobody listening; no other answer.
-            #expect(!load.failures.isEmpty && load.failures.allSatisfy { !($0 is UnexpectedReply) }, "\(load.failures)")
+            // A new process that does not reach its peers yet says that.
+            #expect(
+                !load.failures.isEmpty
+                    && load.failures.allSatisfy { ($0 as? UnexpectedReply)?.reply.code ?? 451 == 451 },
+                "\(load.failures)")
         }
     }
 
@@ -130,6 +134,7 @@ struct IngressProcessTests {
             #expect(await client.endsHere())
             // The stub's answer finds nobody, and does it no harm.
             gate.open()
+            try await ingress.running.untilReady()
             let second = try await ingress.session("relay")
             let name = try await second.deliver("Subject: again\r\n\r\n")
             try await eventually("both transactions at the stub") { ingress.record.accepted.count == 2 }
@@ -163,21 +168,23 @@ struct IngressProcessTests {
     @Test("says 451 4.3.0 while content processing is away, and takes mail within two seconds of its return")
     func contentAway() async throws {
         try await IngressHouse.run { ingress in
-            let client = try await ingress.session("relay")
+            // A session each: one that fails too often is ended.
             func code() async throws -> String {
-                try await client.send("RSET\r\nMAIL FROM:<a@b>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n")
-                _ = try await client.codes(4)
+                let client = try await ingress.session("relay")
+                try await client.send("MAIL FROM:<a@b>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n")
+                _ = try await client.codes(3)
                 try await client.send("x\r\n.\r\n")
-                return try await client.code()
+                let code = try await client.code()
+                #expect(try await client.command("NOOP").code == 250)
+                await client.close()
+                return code
             }
             #expect(try await code() == "250 2.0.0")
             try await expectPromptReturn(of: ingress.content) { () async throws in
                 #expect(try await code() == "451 4.3.0")
-                #expect(try await client.command("NOOP").code == 250)
             } isServed: {
                 try await code() == "250 2.0.0"
             }
-            await client.close()
         }
     }
 
@@ -205,7 +212,9 @@ struct IngressProcessTests {
             let client = try await ingress.session("relay")
             try await client.send("MAIL FROM:<a@b>\r\nRCPT TO:<early@example.test>\r\n")
             #expect(try await client.codes(2) == ["250 2.1.0", "451 4.3.0"])
-            #expect(ingress.running.errors.contains("storage: no replica can be reached"))
+            try await eventually("what is missing to be logged") {
+                ingress.running.errors.contains("storage: no replica can be reached")
+            }
             try ingress.startPeers()
             try await ingress.running.untilReady()
             try await client.send("RCPT TO:<bob@example.test>\r\nDATA\r\n")

@@ -119,6 +119,6 @@ import Testing
             await client.close()
             try await server.untilIdle()
         }
-        #expect(await holder.store?.state.withLock { $0.settledReceipts } == 2)
+        #expect(await holder.store?.state.withLock { $0.settledReceipts.count } == 2)
     }
 }

@@ -1,4 +1,5 @@
 import TestRandomness
+import TestSupport
 import Testing
 
 @testable import IMAPAccess
@@ -101,13 +102,13 @@ struct BaseSubjectTests {
     }
 
     @Test("A hostile subject takes time in proportion to its length", .timeLimit(.minutes(1)))
-    func hostile() {
+    func hostile() async throws {
         for piece in ["[]", "[a] ", "re:", "[fwd:", "re[", "(fwd)", " ", "[", "re[]", "[x]re: "] {
             let subject = Array(String(repeating: piece, count: 200_000).utf8)
-            #expect(BaseSubject(of: subject).octets.count <= subject.count)
-            #expect(BaseSubject(of: subject + Array("x".utf8)).octets.count <= subject.count + 1)
             let closed = subject + Array(repeating: UInt8(ascii: "]"), count: 200_000)
-            #expect(BaseSubject(of: closed).octets.count <= closed.count)
+            for octets in [subject, subject + Array("x".utf8), closed] {
+                #expect(try await blocking { BaseSubject(of: octets).octets.count } <= octets.count)
+            }
         }
     }
 }

@@ -244,4 +244,12 @@ extension TestServer {
     func untilIdle() async throws {
         try await eventually("the end of \(listener.sessions.count) sessions") { listener.sessions.count == 0 }
     }
+
+    /// Waits until the peers have done what was asked of them, also by sessions that are over: what nobody waits for any
+    /// more is done all the same.
+    func untilServed() async throws {
+        // It comes behind all that was asked before.
+        _ = try await services.store.listMailboxes(ListMailboxesRequest(), CallContext())
+        try await eventually("the peers to be done") { pair.server.requestsInFlight == 0 }
+    }
 }

@@ -91,13 +91,22 @@ import TransportSecurity
         }
     }
 
+    /// A client that has said all at once what it takes to log in and select: its patience is not measured.
+    private static func member(of server: TestServer, saying more: String = "") async throws -> IMAPClient {
+        let client = try await server.connect(
+            preface: Array("a AUTHENTICATE TEST-STEPS\r\nZnJpZW5k\r\n\r\ns SELECT INBOX\r\n\(more)".utf8))
+        #expect(try await client.answer("a").last?.hasPrefix("a OK") == true)
+        #expect(try await client.answer("s").last?.hasPrefix("s OK") == true)
+        return client
+    }
+
     @Test("Silence ends a stranger's session while a member's goes on", .timeLimit(.minutes(1)))
     func silenceOfStrangers() async throws {
         var limits = Limits()
         limits.unauthenticatedTimeout = .seconds(2)
         limits.idleTimeout = .seconds(3600)
         try await TestServer.run(limits: limits) { server in
-            let member = try await server.select()
+            let member = try await Self.member(of: server)
             let stranger = try await server.connect()
             #expect(try await stranger.line().hasPrefix("* BYE"))
             try await stranger.untilEnd()
@@ -110,11 +119,10 @@ import TransportSecurity
     func silenceOfMembers() async throws {
         var limits = Limits()
         limits.unauthenticatedTimeout = .seconds(3600)
-        limits.idleTimeout = .seconds(8)
+        limits.idleTimeout = .seconds(2)
         try await TestServer.run(limits: limits) { server in
-            let member = try await server.select()
-            let idle = try await server.select()
-            try await idle.send("i IDLE\r\n")
+            let member = try await Self.member(of: server)
+            let idle = try await Self.member(of: server, saying: "i IDLE\r\n")
             #expect(try await idle.line() == "+ idling")
             for client in [member, idle] {
                 #expect(try await client.line().hasPrefix("* BYE"))
@@ -174,8 +182,8 @@ import TransportSecurity
             let silent = try await IMAPClient(server.secure, on: TestServer.eventLoops)
             try await silent.untilEnd()
             await silent.close()
-            let plain = try await IMAPClient(server.secure, on: TestServer.eventLoops)
-            try await plain.send("a NOOP\r\n")
+            let plain = try await IMAPClient(
+                server.secure, on: TestServer.eventLoops, preface: Array("a NOOP\r\n".utf8))
             try await plain.untilEnd()
             await plain.close()
         }

@@ -1,5 +1,6 @@
 import Contracts
 import IMAPSyntax
+import Messaging
 import TestSupport
 import Testing
 
@@ -69,16 +70,16 @@ import Testing
     @Test("Storage that stays away is not waited for without end", .timeLimit(.minutes(1)))
     func away() async throws {
         var limits = Self.limits()
-        limits.peerTimeout = .milliseconds(500)
+        limits.peerTimeout = .seconds(2)
         try await TestServer.run(limits: limits) { server in
             Self.fill(server.store)
             let client = try await server.select()
-            server.store.state.withLock { ($0.readsBeforeOutage, $0.readsThatFail) = (5, .max) }
+            server.store.state.withLock { $0.faults["fetchOctets"] = MessagingError(.unavailable) }
             // All pages come, and not what of the fourth message is read by itself.
             let lines = try await client.command("FETCH 1:* BODY.PEEK[]")
             #expect(lines.count == 4)
             #expect(lines.last?.hasPrefix("t NO [UNAVAILABLE]") == true)
-            server.store.state.withLock { $0.readsBeforeOutage = nil }
+            server.store.state.withLock { $0.faults = [:] }
             #expect(try await client.ok("FETCH 1:* BODY.PEEK[]").count == 11)
             await client.close()
         }

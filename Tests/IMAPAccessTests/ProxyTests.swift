@@ -43,8 +43,8 @@ import Testing
     @Test("From a trusted address a connection without a header is closed without a word, over TLS too")
     func missing() async throws {
         try await TestServer.run(trustsProxies: true) { server in
-            let plain = try await IMAPClient(server.plain, on: TestServer.eventLoops)
-            try await plain.send("a NOOP\r\n")
+            let plain = try await IMAPClient(
+                server.plain, on: TestServer.eventLoops, preface: Array("a NOOP\r\n".utf8))
             await #expect(throws: (any Error).self) { try await plain.line() }
             let secure = try await IMAPClient(server.secure, on: TestServer.eventLoops, tls: true)
             await #expect(throws: (any Error).self) { try await secure.line() }
@@ -109,7 +109,7 @@ import Testing
             try await body(client)
             try await eventually("the session to be over") { server.listener.sessions.count == 0 }
         }
-        return store.withLock { $0?.state.withLock { $0.settledReceipts } } ?? 0
+        return store.withLock { $0?.state.withLock { $0.settledReceipts.count } } ?? 0
     }
 
     @Test(

@@ -21,10 +21,10 @@ import Testing
             try await body(client)
             try await eventually("the session to be over") { server.listener.sessions.count == 0 }
             try await eventually("\(least) to be settled") {
-                server.store.state.withLock { $0.settledReceipts } >= least
+                server.store.state.withLock { $0.settledReceipts.count } >= least
             }
         }
-        return store.withLock { $0?.state.withLock { $0.settledReceipts } } ?? 0
+        return store.withLock { $0?.state.withLock { $0.settledReceipts.count } } ?? 0
     }
 
     @Test("LOGOUT and an end in order: the client knows", .timeLimit(.minutes(1)))

@@ -30,19 +30,20 @@ import Testing
     }
 
     @Test("Addresses take turns, each with what it finished first, and no more is in hand than may be")
-    func turns() async {
+    func turns() async throws {
         let handOvers = HandOvers()
-        await withTaskGroup(of: Void.self) { group in
+        try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await handOvers.handOver("first", from: "busy") }
-            while handOvers.gate.arrivals == 0 { await Task.yield() }
+            try await eventually("the first to be handed over") { handOvers.gate.arrivals > 0 }
             let waiting = [
                 ("a1", "busy"), ("a2", "busy"), ("a3", "busy"), ("b1", "quiet"), ("c1", "other"), ("b2", "quiet"),
             ]
             for (count, (name, address)) in waiting.enumerated() {
                 group.addTask { await handOvers.handOver(name, from: address) }
-                while handOvers.turns.waitingCount == count { await Task.yield() }
+                try await eventually("the next to wait") { handOvers.turns.waitingCount != count }
             }
             handOvers.gate.open()
+            try await group.waitForAll()
         }
         #expect(handOvers.order == ["first", "a1", "b1", "c1", "a2", "b2", "a3"])
         #expect(handOvers.mostInHand == 1)

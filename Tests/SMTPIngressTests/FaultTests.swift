@@ -70,29 +70,25 @@ import Testing
         let first = try serve()
         let client = PeerClient(
             clientContext, service: "server", replicas: .endpoints([endpoint]), serverKey: serverKeys.publicKey)
-        let ingress = try await Ingress.start(
-            peer: client, timeouts: Timeouts(question: .milliseconds(400), acceptance: .milliseconds(400)))
-        let session = try await ingress.greeted()
+        let ingress = try await Ingress.start(peer: client, timeouts: Timeouts())
+        // A session each: one that fails too often is ended.
         func deliver() async throws -> String {
-            _ = try await session.command("RSET")
+            let session = try await ingress.greeted()
             try await session.send("MAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\n")
-            let codes = try await session.codes(2)
-            guard codes[1] == "250 2.1.5" else { return codes[1] }
-            _ = try await session.command("DATA")
-            try await session.send("x\r\n.\r\n")
-            return try await session.code()
+            var code = try await session.codes(2)[1]
+            if code == "250 2.1.5" {
+                _ = try await session.command("DATA")
+                try await session.send("x\r\n.\r\n")
+                code = try await session.code()
+            }
+            await session.close()
+            return code
         }
         #expect(try await deliver() == "250 2.0.0")
         await first.close()
         #expect(try await deliver() == "451 4.3.0")
-        #expect(try await session.command("NOOP").code == 250)
         let second = try serve()
-        let back = ContinuousClock.now
-        var code = ""
-        repeat { code = try await deliver() } while code != "250 2.0.0" && back.duration(to: .now) < .seconds(10)
-        #expect(code == "250 2.0.0")
-        #expect(back.duration(to: .now) < .seconds(2))
-        await session.close()
+        try await eventually("mail to flow") { try await deliver() == "250 2.0.0" }
         await ingress.service.drain()
         await client.close()
         await second.close()
@@ -124,7 +120,7 @@ import Testing
         try await busy.send("MAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n")
         _ = try await busy.codes(3)
         try await busy.send("in hand\r\n.\r\n")
-        while gate.arrivals == 0 { await Task.yield() }
+        try await eventually("content processing to have the message") { gate.arrivals > 0 }
         async let drained: Void = ingress.service.drain()
         #expect(try await idle.code() == "421 4.3.2")
         #expect(await idle.endsHere())

@@ -20,7 +20,7 @@ import Testing
         _ = try await first.command("QUIT")
         #expect(await first.endsHere())
         await first.close()
-        while ingress.registry.count == 2 { await Task.yield() }
+        try await eventually("one of the two to go") { ingress.registry.count != 2 }
         let fourth = try await ingress.connect()
         #expect(try await fourth.code() == "220")
         await second.close()
@@ -86,10 +86,10 @@ import Testing
         let refused = try await ingress.connect()
         #expect(try await refused.code() == "421 4.3.2")
         await refused.close()
-        while ingress.registry.outsideCount > 0 { await Task.yield() }
+        try await eventually("nobody to be left outside") { ingress.registry.outsideCount == 0 }
         // It comes again at once, and is not told at once.
         let second = try await ingress.connect()
-        while ingress.registry.outsideCount == 0 { await Task.yield() }
+        try await eventually("somebody to stand outside") { ingress.registry.outsideCount > 0 }
         async let end: Void = ingress.stop()
         #expect(try await second.code() == "421 4.3.2")
         #expect(try await first.code() == "421 4.3.2")
@@ -118,9 +118,9 @@ import Testing
         let silent = try await ingress.connect()
         #expect(try await silent.codes(2) == ["220", "421 4.4.2"])
         #expect(await silent.endsHere())
-        let slow = try await ingress.greeted()
-        try await slow.send("MAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\nhalf a li")
-        #expect(try await slow.codes(4).last == "421 4.4.2")
+        let slow = try await ingress.connect(
+            preface: Array("EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\nhalf a li".utf8))
+        #expect(try await slow.codes(6).last == "421 4.4.2")
         #expect(ingress.record.accepted.isEmpty)
         await ingress.stop()
     }
@@ -140,7 +140,7 @@ import Testing
         _ = try await client.reply()
         try await client.send("QUIT\r\n")
         #expect(try await client.code() == "221 2.0.0")
-        while ingress.registry.count > 0 { await Task.yield() }
+        try await eventually("the session to be over") { ingress.registry.count == 0 }
         await client.close()
         await ingress.stop()
     }
@@ -189,7 +189,7 @@ import Testing
     /// Only the kernel could pass on who comes in the moment in which the socket is closed.
     @Test("A replica that goes while clients connect resets hardly one: each is greeted, by it or by the other")
     func goingWhileClientsConnect() async throws {
-        var resets = 0
+        var rounds = 0
         let staying = try await Ingress.start()
         let port = try #require(try staying.address().port)
         for _ in 0..<10 {
@@ -215,9 +215,9 @@ import Testing
                 return try await group.reduce(into: []) { $0 += $1 }
             }
             #expect(codes.count == 200 && Set(codes).isSubset(of: ["220", "421 4.3.2", "reset"]))
-            resets += codes.count { $0 == "reset" }
+            rounds += codes.contains("reset") ? 1 : 0
         }
-        #expect(resets <= 3)
+        #expect(rounds <= 2)
         await staying.stop()
     }
 

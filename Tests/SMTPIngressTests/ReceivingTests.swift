@@ -105,7 +105,7 @@ import Testing
         try await client.send("MAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n")
         _ = try await client.codes(3)
         try await client.send("one\r\n.\r\nNOOP\r\nVRFY x\r\nFROB\r\nQUIT\r\n")
-        while gate.arrivals == 0 { await Task.yield() }
+        try await eventually("content processing to have the message") { gate.arrivals > 0 }
         gate.open()
         #expect(try await client.codes(5) == ["250 2.0.0", "250 2.0.0", "252 2.0.0", "500 5.5.1", "221 2.0.0"])
         await ingress.stop()

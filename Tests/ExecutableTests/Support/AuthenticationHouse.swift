@@ -20,13 +20,15 @@ struct AuthenticationHouse: AuthenticationCaller {
                 $0.sections[Executable.authentication.service]? += ["password:", "  iterations: 4096"]
             }
             let started = try house.start(.authentication)
-            if isReady { try await started.untilReady() }
-            let client = try house.client(to: .authentication, as: "smtp-ingress")
-            try await body(
-                AuthenticationHouse(
-                    house: house, sasl: SaslClient(client),
-                    accounts: AccountsClient(try house.client(to: .authentication, as: "martlet")),
-                    process: Mutexed(started)))
+            let authentication = AuthenticationHouse(
+                house: house, sasl: SaslClient(try house.client(to: .authentication, as: "smtp-ingress")),
+                accounts: AccountsClient(try house.client(to: .authentication, as: "martlet")),
+                process: Mutexed(started))
+            if isReady {
+                try await started.untilReady()
+                try await house.untilReached()
+            }
+            try await body(authentication)
         }
     }
 

@@ -21,6 +21,7 @@ struct ContentHouse: AcceptanceCaller {
                     ingress: AcceptanceClient(try house.client(to: .content, as: "smtp-ingress")),
                     access: AcceptanceClient(try house.client(to: .content, as: "imap-access"))),
                 process: Mutexed(started))
+            try await house.untilReached()
             do {
                 try await body(content)
             } catch {

@@ -25,15 +25,18 @@ struct StorageHouse: StorageCaller {
         try await House.run { house in
             house.configuration.withLock { $0.set(database: database.connectionString(), for: .storage) }
             let started = try house.start(.storage)
-            if isReady { try await started.untilReady() }
-            try await body(
-                StorageHouse(
-                    house: house, database: database,
-                    directory: DirectoryClient(try house.client(to: .storage, as: "martlet")),
-                    delivery: DeliveryClient(try house.client(to: .storage, as: "content-processing")),
-                    mailStore: MailStoreClient(try house.client(to: .storage, as: "imap-access")),
-                    ingress: DirectoryClient(try house.client(to: .storage, as: "smtp-ingress")),
-                    process: Mutexed(started)))
+            let storage = StorageHouse(
+                house: house, database: database,
+                directory: DirectoryClient(try house.client(to: .storage, as: "martlet")),
+                delivery: DeliveryClient(try house.client(to: .storage, as: "content-processing")),
+                mailStore: MailStoreClient(try house.client(to: .storage, as: "imap-access")),
+                ingress: DirectoryClient(try house.client(to: .storage, as: "smtp-ingress")),
+                process: Mutexed(started))
+            if isReady {
+                try await started.untilReady()
+                try await house.untilReached()
+            }
+            try await body(storage)
         }
     }
 

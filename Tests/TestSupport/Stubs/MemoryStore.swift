@@ -47,9 +47,9 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
         /// The most messages, and octets, that were appended one behind the other with one call.
         package var longestSuccession = 0
         package var largestSuccession = 0
-        /// The connections that messages were appended by, and how many of their receipts are settled.
+        /// The connections that messages were appended by, and which of their receipts are settled; that may be told twice.
         package var connections: Set<Data> = []
-        package var settledReceipts = 0
+        package var settledReceipts: Set<ReceiptKey> = []
     }
 
     package let state = Mutex(State())
@@ -375,11 +375,13 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
                     return (reply, nil)
                 }
                 message.flags = flags
-                reply.uids.append(state.mailboxes[index].add(message, at: state.now))
+                let uid = state.mailboxes[index].add(message, at: state.now)
+                reply.uids.append(uid)
                 reply.receipts.append(
                     .with {
                         $0.accountID = request.accountID
                         $0.transactionID = .init(context.transaction.octets)
+                        $0.fingerprints = [Data("\(uid)".utf8)]
                     })
             }
             reply.outcome = .stored
@@ -402,7 +404,7 @@ package final class MemoryStore: MailStore, Acceptance, Delivery, Sendable {
     package func settle(_ request: SettleRequest, _ context: CallContext) async throws -> SettleReply {
         state.withLock { state in
             for settlement in request.settlements where state.connections.contains(settlement.connectionID) {
-                state.settledReceipts += settlement.receipts.count
+                state.settledReceipts.formUnion(settlement.receipts)
             }
         }
         return SettleReply()
