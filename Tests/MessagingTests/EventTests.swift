@@ -122,6 +122,24 @@ struct EventTests {
         await setting.context.shutdown()
     }
 
+    @Test func aKeyThatIsNamedLaterHearsWithoutARestart() async throws {
+        let setting = try Setting()
+        let refused = Gate()
+        let context = try MessagingContext(
+            keys: setting.keys, logger: .opening(refused, at: "connection refused"))
+        let publisher = try EventPublisher(
+            context,
+            endpoint: ServiceEndpoint.events(directory: setting.directory.path, service: "storage", replica: 0))
+        var notices = setting.subscriber.subscribe("t").makeAsyncIterator()
+        await refused.wait()
+        publisher.setPeers([setting.keys.publicKey: PeerIdentity(service: "imap-access")])
+        #expect(await notices.next() == .lapse)
+        publisher.publish(topic: "t", body: ByteBuffer(string: "heard"))
+        #expect(await notices.next() == .event(topic: "t", body: ByteBuffer(string: "heard")))
+        await setting.context.shutdown()
+        await context.shutdown()
+    }
+
     @Test func aKeyThatIsNotNamedHearsNothing() async throws {
         let setting = try Setting()
         let (context, publisher) = try setting.publisher(0)

@@ -102,7 +102,7 @@ struct HeartbeatTests {
 
         var options = MessagingOptions()
         options.heartbeatInterval = .milliseconds(100)
-        options.heartbeatTimeout = .milliseconds(500)
+        options.heartbeatTimeout = .seconds(3)
         let context = try MessagingContext(keys: clientKeys, options: options, logger: .quiet)
         let client = PeerClient(
             context, service: "echo", replicas: .endpoints(["tcp://127.0.0.1:\(proxy.port)", other.endpoint]),
@@ -114,7 +114,7 @@ struct HeartbeatTests {
         proxy.freeze()
         #expect(try await calls[0].value == "call 1")
         #expect(try await calls[1].value == "call 2")
-        #expect(client.readyReplicas == 1)
+        #expect(await eventually { client.readyReplicas == 1 })
         proxy.close()
         never.open()
         for context in [context, silentContext, otherContext] { await context.shutdown() }

@@ -52,7 +52,9 @@ struct MalformedPeerTests {
         var options = MessagingOptions()
         options.allowsPlaintext = true
         let directory = try TemporaryDirectory()
-        let context = try MessagingContext(keys: nil, options: options, logger: .quiet)
+        let dropped = Gate()
+        let context = try MessagingContext(
+            keys: nil, options: options, logger: .opening(dropped, at: "a frame that cannot be read"))
         let server = try ServerSocket(
             context, endpoint: "ipc://\(directory.path)/s", contracts: [EchoContract()], access: OpenAccess())
         let raw = zmq_ctx_new()
@@ -61,9 +63,12 @@ struct MalformedPeerTests {
             zmq_close(socket)
             zmq_ctx_term(raw)
         }
+        var linger: Int32 = 0
+        zmq_setsockopt(socket, ZMQ_LINGER, &linger, MemoryLayout<Int32>.size)
         zmq_setsockopt(socket, ZMQ_ROUTING_ID, "a name of my own", 16)
         #expect(zmq_connect(socket, server.endpoint) == 0)
         zmq_send(socket, "x", 1, 0)
+        await dropped.wait()
         let client = PeerClient(context, service: "echo", replicas: .endpoints([server.endpoint]), serverKey: nil)
         #expect(try await client.echo("still here") == "still here")
         await context.shutdown()

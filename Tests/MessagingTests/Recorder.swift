@@ -1,3 +1,4 @@
+import Logging
 import NIOCore
 import Synchronization
 import TestRandomness
@@ -9,6 +10,29 @@ final class Recorder<Value: Sendable>: Sendable {
     func record(_ value: Value) { state.withLock { $0.append(value) } }
 
     var values: [Value] { state.withLock { $0 } }
+}
+
+/// Opens a gate with the first message that begins so: what a server makes of a stranger shows in its log only.
+struct LogWitness: LogHandler {
+    let beginning: String
+    let gate: Gate
+    var logLevel = Logger.Level.debug
+    var metadata: Logger.Metadata = [:]
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        if event.message.description.hasPrefix(beginning) { gate.open() }
+    }
+}
+
+extension Logger {
+    static func opening(_ gate: Gate, at beginning: String) -> Logger {
+        Logger(label: "test") { _ in LogWitness(beginning: beginning, gate: gate) }
+    }
 }
 
 extension ByteBuffer {

@@ -34,10 +34,12 @@ public struct MessagingPair: Sendable {
             client: client, server: server, clientContext: context, serverContext: context, directory: nil)
     }
 
-    /// Over a Unix socket with CURVE: the client is known to the server as `caller`.
+    /// Over a Unix socket with CURVE: the client is known to the server as `caller`. A call waits for the server as long
+    /// as a busy machine may need to connect the two; who closes it and expects to hear that soon has less `patience`.
     public static func ipc(
         _ contracts: [any ContractServer], caller: String, access: any AccessPolicy = ContractAccess(),
-        limits: ServerLimits = ServerLimits(), handlers: HandlerPlacement = .onSocketThread
+        limits: ServerLimits = ServerLimits(), handlers: HandlerPlacement = .onSocketThread,
+        patience: Duration = .seconds(60)
     ) throws -> MessagingPair {
         let directory = try TemporaryDirectory()
         let serverKeys = try CurveKeyPair.generate()
@@ -51,7 +53,7 @@ public struct MessagingPair: Sendable {
             limits: limits, handlers: handlers)
         let client = PeerClient(
             clientContext, service: "server", replicas: .endpoints([server.endpoint]),
-            serverKey: serverKeys.publicKey)
+            serverKey: serverKeys.publicKey, patience: patience)
         return MessagingPair(
             client: client, server: server, clientContext: clientContext, serverContext: serverContext,
             directory: directory)

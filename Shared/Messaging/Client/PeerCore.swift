@@ -75,7 +75,7 @@ final class PeerCore: @unchecked Sendable {
     private func add(_ endpoint: String) {
         do {
             try context.checkSecurity(of: endpoint)
-            let replica = try Replica(context, endpoint: endpoint, serverKey: serverKey)
+            let replica = Replica(context, endpoint: endpoint, serverKey: serverKey)
             replica.onChange = { [unowned self] in self.changed($0, from: $1, to: $2) }
             replica.onMessage = { [unowned self] in self.receive($1, from: $0) }
             replica.onEnd = { [unowned self] in self.close() }

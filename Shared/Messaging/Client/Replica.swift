@@ -14,7 +14,7 @@ final class Replica {
         case ready
         /// It has said that it is about to leave.
         case draining
-        /// It does not accept our key.
+        /// It does not accept our key; it is asked again in a while.
         case refused
     }
 
@@ -31,13 +31,11 @@ final class Replica {
     private let context: MessagingContext
     private let serverKey: CurvePublicKey?
     private let thread: SocketThread
-    private var socket: ZeroMQSocket
-    private var monitor: ZeroMQSocket?
+    private var socket: ZeroMQSocket?
     private var outbox = Deque<Outgoing>()
     private var lastCall: UInt64 = 0
-    private let retry: ThreadTimer
-    /// There could be no socket for the next connection.
-    private var lacksSocket = false
+    private lazy var retry = ThreadTimer { [unowned self] in self.flush() }
+    private lazy var renewal = ThreadTimer { [unowned self] in self.renew() }
 
     /// The state has changed from the first to the second; a lost connection goes through `connecting`.
     var onChange: (Replica, State, State) -> Void = { _, _, _ in }
@@ -46,76 +44,71 @@ final class Replica {
     var onEnd: () -> Void = {}
     private(set) var isClosed = false
 
-    init(_ context: MessagingContext, endpoint: String, serverKey: CurvePublicKey?) throws(MessagingError) {
+    /// Before a replica that could not be connected to is tried anew.
+    private static let pause = Duration.seconds(1)
+
+    init(_ context: MessagingContext, endpoint: String, serverKey: CurvePublicKey?) {
         self.endpoint = endpoint
         self.context = context
         self.serverKey = serverKey
         thread = context.thread
-        socket = try ZeroMQSocket(thread, ZMQ_DEALER)
-        let retryAction = RetryAction()
-        retry = ThreadTimer { retryAction.run?() }
-        retryAction.run = { [unowned self] in self.flush() }
         thread.register(retry)
-        try connect()
+        thread.register(renewal)
     }
 
-    /// Makes the connection of a new socket.
-    private func connect() throws(MessagingError) {
-        context.configure(socket, lingering: .zero)
-        if !endpoint.hasPrefix("inproc://") {
-            context.secure(client: socket, serverKey: serverKey)
-            let watched = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH
-            let name = "inproc://martlet.monitor.\(thread.nextNumber())"
-            socket.monitor(name, watched)
-            let monitor = try ZeroMQSocket(thread, ZMQ_PAIR)
-            monitor.set(ZMQ_LINGER, Int32(0))
-            try monitor.connect(name)
-            monitor.onMessage = { [unowned self] message in self.heard(message.first) }
-            self.monitor = monitor
-        }
-        socket.onMessage = { [unowned self] message in self.onMessage(self, message) }
-        socket.onEnd = { [unowned self] in self.onEnd() }
-        try socket.connect(endpoint)
-    }
+    func start() { connect() }
 
-    /// The connection is lost. What has arrived by it is read first; what was not sent yet goes nowhere any more.
-    private func reconnect() {
-        socket.serveAll()
-        guard !isClosed else { return }
-        if state == .ready || state == .draining { renew() }
-        change(to: .connecting)
-    }
-
-    /// Connects by a new socket; tries again in a second when there cannot be one now.
-    private func renew() {
-        monitor?.close()
-        monitor = nil
-        socket.close()
+    /// Connects by a new socket; tries again after a pause when there cannot be one now.
+    private func connect() {
+        socket?.close()
         do {
-            socket = try ZeroMQSocket(thread, ZMQ_DEALER)
-            try connect()
-            lacksSocket = false
+            let socket = try ZeroMQSocket(thread, ZMQ_DEALER)
+            self.socket = socket
+            context.configure(socket, lingering: .zero)
+            socket.onMessage = { [unowned self] message in self.onMessage(self, message) }
+            socket.onEnd = { [unowned self] in self.onEnd() }
+            if endpoint.hasPrefix("inproc://") {
+                try socket.connect(endpoint)
+                // Without a handshake it is there at once.
+                change(to: .ready)
+            } else {
+                context.secure(client: socket, serverKey: serverKey)
+                let watched = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH
+                try socket.watch(watched) { [unowned self] event, _ in self.heard(event) }
+                try socket.connect(endpoint)
+            }
         } catch {
-            lacksSocket = true
-            retry.arm(at: thread.now.advanced(by: .seconds(1)))
+            renewal.arm(at: thread.now.advanced(by: Self.pause))
             context.logger.error(
-                "a replica cannot be reached again", metadata: ["endpoint": "\(endpoint)", "cause": "\(error)"])
+                "a replica cannot be reached", metadata: ["endpoint": "\(endpoint)", "cause": "\(error)"])
         }
     }
 
-    private final class RetryAction {
-        var run: (() -> Void)?
+    private func renew() {
+        change(to: .connecting)
+        connect()
     }
 
-    /// inproc:// has no handshake: such a replica is there at once.
-    func start() { if monitor == nil { change(to: .ready) } }
+    /// A connection has ended. What has arrived by it is read first; what was not sent yet goes nowhere any more.
+    private func disconnected() {
+        socket?.serveAll()
+        guard !isClosed else { return }
+        switch state {
+        case .ready, .draining:
+            renew()
+        case .connecting, .refused:
+            // After most handshakes that fail libzmq tries again by itself, but never after one that was refused or
+            // that it did not understand; yet the server may be given our key, or be replaced.
+            renewal.arm(at: thread.now.advanced(by: Self.pause))
+        }
+    }
 
     func close() {
         guard !isClosed else { return }
         isClosed = true
         thread.unregister(retry)
-        monitor?.close()
-        socket.close()
+        thread.unregister(renewal)
+        socket?.close()
         change(to: .connecting)
         onChange = { _, _, _ in }
         onMessage = { _, _ in }
@@ -131,15 +124,15 @@ final class Replica {
         if old != new { onChange(self, old, new) }
     }
 
-    /// A monitor event: number (16 bits) and value (32 bits) in native order.
-    private func heard(_ event: ByteBuffer) {
-        guard let number = event.getInteger(at: event.readerIndex, endianness: .host, as: UInt16.self) else { return }
-        switch Int32(number) {
+    /// An event of the socket's monitor.
+    private func heard(_ event: Int32) {
+        switch event {
         case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+            renewal.disarm()
             // Answers that came before are read first; they belong to calls that are still known.
             change(to: .ready)
         case ZMQ_EVENT_DISCONNECTED:
-            reconnect()
+            disconnected()
         case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
             change(to: .refused)
         default:
@@ -159,7 +152,7 @@ final class Replica {
     }
 
     func send(_ frame: Frame, body: ByteBuffer = ByteBuffer(), payload: [ByteBuffer] = [], call: ClientCall? = nil) {
-        if outbox.isEmpty, socket.send(frame, body: body, payload: payload) == .sent {
+        if outbox.isEmpty, socket?.send(frame, body: body, payload: payload) == .sent {
             call?.isSent = true
             return
         }
@@ -168,10 +161,9 @@ final class Replica {
     }
 
     private func flush() {
-        if lacksSocket { return renew() }
         while let next = outbox.first {
             // A call that ended while its request waited here needs not be sent at all.
-            if next.call?.isOver != true, socket.send(next.frame, body: next.body, payload: next.payload) != .sent {
+            if next.call?.isOver != true, socket?.send(next.frame, body: next.body, payload: next.payload) != .sent {
                 retry.arm(at: thread.now.advanced(by: .milliseconds(1)))
                 return
             }

@@ -90,7 +90,9 @@ final class SubscriberCore: @unchecked Sendable {
     private var socket: ZeroMQSocket?
     private var endpoints: Set<String> = []
     private var inboxes: [String: [EventInbox]] = [:]
-    private var discovery: ThreadTimer?
+    private lazy var discovery = ThreadTimer { [unowned self] in self.discover() }
+
+    private static let discoveryInterval = Duration.seconds(1)
 
     init(_ context: MessagingContext, service: String, source: ReplicaSource, serverKey: CurvePublicKey?) {
         self.context = context
@@ -103,39 +105,37 @@ final class SubscriberCore: @unchecked Sendable {
     func start() {
         do {
             let socket = try ZeroMQSocket(thread, ZMQ_SUB)
+            self.socket = socket
             context.configure(socket, lingering: .zero)
             socket.set(ZMQ_RCVHWM, Int32(100_000))
             if context.keys != nil { context.secure(client: socket, serverKey: serverKey) }
             socket.onMessage = { [unowned self] message in self.receive(message) }
             socket.onEnd = { [unowned self] in self.close() }
-            self.socket = socket
+            try socket.watch(ZMQ_EVENT_DISCONNECTED) { [unowned self] _, endpoint in self.lost(endpoint) }
         } catch {
             context.logger.error("no socket for events", metadata: ["cause": "\(error)"])
-            return
+            return close()
         }
-        switch source {
-        case .endpoints(let endpoints):
-            connect(Set(endpoints))
-        case .directory(let path):
-            let timer = ThreadTimer { [unowned self] in self.discover(path) }
-            discovery = timer
-            thread.register(timer)
-            discover(path)
-        }
+        thread.register(discovery)
+        discover()
     }
 
     func close() {
         socket?.close()
         socket = nil
-        if let discovery { thread.unregister(discovery) }
-        discovery = nil
+        thread.unregister(discovery)
         for inbox in inboxes.values.joined() { inbox.end() }
         inboxes = [:]
     }
 
-    private func discover(_ path: String) {
-        connect(ServiceEndpoint.list(directory: path, service: service, .events))
-        discovery?.arm(at: thread.now.advanced(by: .seconds(1)))
+    private func discover() {
+        switch source {
+        case .endpoints(let endpoints):
+            connect(Set(endpoints))
+        case .directory(let path):
+            connect(ServiceEndpoint.list(directory: path, service: service, .events))
+            discovery.arm(at: thread.now.advanced(by: Self.discoveryInterval))
+        }
     }
 
     private func connect(_ found: Set<String>) {
@@ -154,6 +154,16 @@ final class SubscriberCore: @unchecked Sendable {
                     "events cannot be heard", metadata: ["endpoint": "\(endpoint)", "cause": "\(error)"])
             }
         }
+    }
+
+    /// A connection has ended, or came to nothing. libzmq connects again by itself, but not after a handshake that was
+    /// refused or that it did not understand: the endpoint is let go of, and found anew with the next discovery.
+    private func lost(_ endpoint: String) {
+        guard endpoints.remove(endpoint) != nil else { return }
+        // What has arrived by it is read first: letting go of it drops the rest.
+        socket?.serveAll()
+        socket?.disconnect(endpoint)
+        discovery.arm(at: thread.now.advanced(by: Self.discoveryInterval))
     }
 
     func add(_ inbox: EventInbox) {

@@ -154,7 +154,11 @@ final class SocketThread: TaskExecutor, @unchecked Sendable {
 
     func register(_ timer: ThreadTimer) { timers.append(timer) }
 
-    func unregister(_ timer: ThreadTimer) { timers.removeAll { $0 === timer } }
+    /// Also disarms it: the loop may be about to fire what was due in this turn, and the owner may be gone by then.
+    func unregister(_ timer: ThreadTimer) {
+        timer.disarm()
+        timers.removeAll { $0 === timer }
+    }
 
     private func run() {
         identity.store(UInt(pthread_self()), ordering: .relaxed)

@@ -4,7 +4,8 @@ import NIOCore
 
 /// Decides who may connect (ZeroMQ RFC 27): libzmq asks it for every CURVE handshake of every server in the context.
 /// A key that the server's list does not name is refused; one that it names gets its service's name as user id,
-/// which libzmq then puts on each message of the connection. Confined to the socket thread.
+/// which libzmq then puts on each message of the connection. A handshake with a server that has just closed is neither
+/// refused nor let in: its client connects again when the connection breaks. Confined to the socket thread.
 final class ZAPHandler: @unchecked Sendable {
     private let thread: SocketThread
     private let logger: Logger
@@ -45,7 +46,7 @@ final class ZAPHandler: @unchecked Sendable {
 
     /// Request: version, request id, domain, address, routing id, mechanism, credentials.
     /// Reply: version, request id, status, text, user id, metadata.
-    private func answer(_ request: [ByteBuffer]) -> [ByteBuffer] {
+    func answer(_ request: [ByteBuffer]) -> [ByteBuffer] {
         let version = ByteBuffer(string: "1.0")
         let number = request.count > 1 ? request[1] : ByteBuffer()
         func reply(_ status: String, _ text: String, user: String = "") -> [ByteBuffer] {
@@ -57,7 +58,8 @@ final class ZAPHandler: @unchecked Sendable {
         guard request.count == 7, request[0] == version, request[5] == ByteBuffer(string: "CURVE"),
             let key = request[6].withUnsafeReadableBytes({ CurvePublicKey(octets: $0) })
         else { return reply("400", "CURVE only") }
-        guard let peer = domains[String(buffer: request[2])]?(key) else {
+        guard let judge = domains[String(buffer: request[2])] else { return reply("300", "this server is gone") }
+        guard let peer = judge(key) else {
             warn(of: key)
             return reply("400", "this key may call nothing here")
         }

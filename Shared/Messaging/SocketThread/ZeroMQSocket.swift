@@ -56,6 +56,7 @@ final class ZeroMQSocket {
     private var owned: UnsafeMutableRawPointer?
     private let scratch = UnsafeMutablePointer<zmq_msg_t>.allocate(capacity: 1)
     private let isRouter: Bool
+    private var monitor: ZeroMQSocket?
     let descriptor: Int32
     var isDirty = true
     /// Called with each message; set by the owner.
@@ -97,6 +98,12 @@ final class ZeroMQSocket {
 
     func close() {
         guard let socket = owned else { return }
+        if let monitor {
+            // In this order: libzmq's I/O thread would wait for ever to tell an event to a monitor that is gone.
+            zmq_socket_monitor(socket, nil, 0)
+            monitor.close()
+        }
+        monitor = nil
         owned = nil
         isDirty = false
         onMessage = { _ in }
@@ -138,8 +145,26 @@ final class ZeroMQSocket {
 
     func disconnect(_ endpoint: String) { zmq_disconnect(owned, endpoint) }
 
-    /// Has the socket's events told on an inproc endpoint.
-    func monitor(_ endpoint: String, _ events: Int32) { zmq_socket_monitor(owned, endpoint, events) }
+    /// Tells from now on what becomes of the connections: the number of each of these events, and the endpoint.
+    func watch(_ events: Int32, _ onEvent: @escaping (Int32, String) -> Void) throws(MessagingError) {
+        let name = "inproc://martlet.monitor.\(thread.nextNumber())"
+        let monitor = try ZeroMQSocket(thread, ZMQ_PAIR)
+        self.monitor = monitor
+        monitor.set(ZMQ_LINGER, Int32(0))
+        // There is always room: libzmq's I/O thread waits until it has told an event.
+        monitor.set(ZMQ_RCVHWM, Int32(0))
+        monitor.onMessage = { message in
+            // The number (16 bits) and a value (32 bits) in native order; the endpoint is a frame of its own.
+            let (event, endpoint) = (message.first, message.rest.first ?? ByteBuffer())
+            if let number = event.getInteger(at: event.readerIndex, endianness: .host, as: UInt16.self) {
+                onEvent(Int32(number), String(buffer: endpoint))
+            }
+        }
+        guard zmq_socket_monitor(owned, name, events) == 0 else {
+            throw MessagingError(.failed, "zmq_socket_monitor: \(ZeroMQ.errorText)")
+        }
+        try monitor.connect(name)
+    }
 
     // MARK: Receiving
 
