@@ -2,8 +2,12 @@
 
 The tests use clients that people use and talk to loopback only. Tests that stop or kill something wait until the
 system is ready again before they end, so that any order works.
+
+What a test made it removes, except for its account where MARTLET_IS_TEMPORARY says that the whole system goes in the
+end (deploy/test).
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -35,12 +39,26 @@ class System:
         return self.connection[name]["host"]
 
     def command(self, *words: str, **options) -> subprocess.CompletedProcess:
-        """Runs the operator's command."""
-        options.setdefault("check", True)
+        """Runs the operator's command; unless `check` is false it must come to a good end."""
+        check = options.pop("check", True)
         binary = os.environ.get("MARTLET_COMMAND", str(CHECKOUT / ".build-release" / "release" / "martlet"))
-        return subprocess.run(
+        done = subprocess.run(
             [binary, *words], text=True, capture_output=True, timeout=60,
             env=os.environ | {"MARTLET_HOME": str(self.home)}, **options)
+        # What it said of the failure stands in the failure.
+        assert done.returncode == 0 or not check, f"martlet {' '.join(words)}: {done.returncode}\n{done.stderr}"
+        return done
+
+    @contextlib.contextmanager
+    def account(self):
+        """A fresh account, for as long as it is wanted."""
+        login = {"address": f"t{uuid.uuid4().hex[:12]}@example.test", "password": uuid.uuid4().hex}
+        self.command("account", "add", login["address"], "--password-stdin", input=login["password"] + "\n")
+        try:
+            yield login
+        finally:
+            if not os.environ.get("MARTLET_IS_TEMPORARY"):
+                self.command("account", "remove", login["address"], check=False)
 
     def supervisor(self, *words: str) -> str:
         return subprocess.run(
@@ -90,8 +108,5 @@ def system() -> System:
 @pytest.fixture
 def account(system: System):
     """A fresh account of its own for one test."""
-    address = f"t{uuid.uuid4().hex[:12]}@example.test"
-    password = uuid.uuid4().hex
-    system.command("account", "add", address, "--password-stdin", input=password + "\n")
-    yield {"address": address, "password": password}
-    system.command("account", "remove", address, check=False)
+    with system.account() as login:
+        yield login

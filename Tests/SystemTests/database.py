@@ -1,23 +1,47 @@
 """What the database itself says, when a test must know more than the services tell."""
 
+import contextlib
 import os
 import pwd
 import subprocess
 
 
-def query(system, statement: str) -> list[list[str]]:
-    """The rows of a statement, as the superuser of the private cluster."""
+def psql(system) -> list[str]:
+    """The words that run psql as the superuser of the private cluster; its rows are lines with tabs."""
     folder = next(
         line.split(":", 1)[1].strip() for line in (system.home / "martlet.yaml").read_text().splitlines()
         if line.strip().startswith("directory:"))
-    words = ["psql", "-X", "-A", "-t", "-F", "\t", "-h", folder, "-U", "postgres", "-d", "martlet",
-             "-v", "ON_ERROR_STOP=1", "-c", statement]
+    words = ["psql", "-X", "-q", "-A", "-t", "-F", "\t", "-h", folder, "-U", "postgres", "-d", "martlet",
+             "-v", "ON_ERROR_STOP=1"]
     if os.geteuid() == 0:
         user = pwd.getpwnam(os.environ.get("MARTLET_USER", "martlet")).pw_name
         words = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", *words]
-    done = subprocess.run(words, text=True, capture_output=True, timeout=300, stdin=subprocess.DEVNULL)
+    return words
+
+
+def query(system, statement: str) -> list[list[str]]:
+    """The rows of a statement."""
+    done = subprocess.run([*psql(system), "-c", statement], text=True, capture_output=True, timeout=300,
+                          stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stderr
     return [line.split("\t") for line in done.stdout.splitlines()]
+
+
+@contextlib.contextmanager
+def locked(system, statement: str):
+    """Nobody else gets what a SELECT ... FOR UPDATE of one row has locked, until this ends."""
+    with subprocess.Popen(psql(system), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        holder.stdin.write(f"BEGIN;\n{statement};\n\\echo\n")
+        holder.stdin.flush()
+        # A row is a line with something in it: there is one, and it is locked.
+        assert holder.stdout.readline().strip(), f"no row: {statement}"
+        # psql leaves at the end of what it is told, and the lock goes with its transaction.
+        yield
+
+
+def waits_for_a_lock(system) -> bool:
+    """Whether anything in the database does."""
+    return query(system, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") != [["0"]]
 
 
 # Each counts rows that must not be there when nobody changes anything; what belongs to nothing is an orphan.

@@ -96,7 +96,7 @@ def test_postgresql_killed_and_restarted_loses_nothing_and_needs_no_restart(syst
 
 
 @pytest.mark.parametrize("service", ["storage", "content-processing"])
-def test_a_service_that_is_away_means_451_and_its_return_means_250_within_two_seconds(system, account, service):
+def test_a_service_that_is_away_means_451_and_its_return_means_250(system, account, service):
     programs = [name for name in system.programs() if service in name]
     for name in programs:
         system.supervisor("stop", name)
@@ -112,17 +112,11 @@ def test_a_service_that_is_away_means_451_and_its_return_means_250_within_two_se
         for name in programs:
             system.supervisor("start", name)
 
-    def delivered() -> bool:
-        try:
-            with smtp(system) as client:
-                client.sendmail("a@elsewhere.test", [account["address"]],
-                                text_message("a@elsewhere.test", account["address"]))
-            return True
-        except smtplib.SMTPException:
-            return False
-    # supervisorctl returns when the process has stayed up for a second: from then on it must work.
-    wait_until(delivered, 2, f"{service} is back but mail is not taken")
+    # Who says that all is ready must take mail from then on, the first that comes.
     system.wait_until_ready()
+    with smtp(system) as client:
+        client.sendmail("a@elsewhere.test", [account["address"]],
+                        text_message("a@elsewhere.test", account["address"]))
 
 
 def test_imap_says_unavailable_while_authentication_is_away(system, account):
@@ -138,13 +132,9 @@ def test_imap_says_unavailable_while_authentication_is_away(system, account):
         for name in programs:
             system.supervisor("start", name)
 
-    def logged_in() -> bool:
-        try:
-            with imap(system, account):
-                return True
-        except Exception:
-            return False
-    wait_until(logged_in, 2, "authentication is back but nobody can log in")
+    system.wait_until_ready()
+    with imap(system, account) as client:
+        ok(client.select("INBOX"))
 
 
 def test_a_second_ingress_joins_behind_the_same_port_while_mail_flows(system, account):
@@ -152,9 +142,11 @@ def test_a_second_ingress_joins_behind_the_same_port_while_mail_flows(system, ac
         return [name for name in system.programs() if "smtp-ingress" in name]
 
     def scale(replicas: int) -> None:
-        subprocess.run([str(CHECKOUT / "deploy" / "run"), "--detach", "--scale", f"smtp-ingress={replicas}"],
-                       check=True, capture_output=True, timeout=300,
-                       env=os.environ | {"MARTLET_HOME": str(system.home)})
+        # Nothing is built: that may take longer than the test, and others may be changing the sources.
+        done = subprocess.run(
+            [str(CHECKOUT / "deploy" / "run"), "--detach", "--no-build", "--scale", f"smtp-ingress={replicas}"],
+            text=True, capture_output=True, timeout=300, env=os.environ | {"MARTLET_HOME": str(system.home)})
+        assert done.returncode == 0, done.stdout + done.stderr
     with NumberedSender(system, account) as sender:
         wait_until(lambda: len(sender.accepted) > 10, 30, "no load")
         scale(3)

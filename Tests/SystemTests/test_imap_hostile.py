@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from conftest import wait_until
 from faults.imap import IMAPSession
 from faults.wire import Connection, Lost, client_tls
 from mailbox_contents import Server
@@ -47,27 +48,29 @@ MALFORMED = [
 ]
 
 
-def attack(port: int, account: dict, lines: int, answers) -> None:
-    """Sends malformed lines as fast as they are answered; every twentieth line is a good one, since twenty bad ones in
-    a row end a session. Tells how many it sent, and what was no BAD."""
+# Malformed lines that are sent at once.
+BURST = 95
+
+
+def attack(port: int, account: dict, bursts, index: int, is_over, answers) -> None:
+    """Sends malformed lines as fast as they are answered, until it is over; every twentieth line is a good one, since
+    twenty bad ones in a row end a session. Counts the bursts that were answered, and tells what was no BAD."""
     session = IMAPSession(port, account, timeout=120, tls=client_tls())
     sent, others = 0, []
-    while sent < lines:
+    while not is_over.is_set():
         burst = []
-        for number in range(100):
-            if number % 20 == 19:
+        for number in range(BURST):
+            sent += 1
+            burst.append(f"x{sent} {MALFORMED[sent % len(MALFORMED)]}\r\n".encode("latin-1"))
+            if number % 19 == 18:
                 burst.append(b"good NOOP\r\n")
-            else:
-                sent += 1
-                burst.append(f"x{sent} {MALFORMED[sent % len(MALFORMED)]}\r\n".encode("latin-1"))
         session.send(b"".join(burst))
-        answered = 0
-        while answered < len(burst):
+        for _ in burst:
             line = session.line()
-            answered += 1
             if line.startswith(b"x") and b" BAD " not in line or not line.startswith((b"x", b"good OK", b"* BAD")):
                 others.append(line.decode(errors="replace"))
-    answers.put((sent, others[:10]))
+        bursts[index] += 1
+    answers.put(others[:10])
 
 
 def test_ten_thousand_malformed_lines_are_refused_and_slow_nobody(system, account):
@@ -77,33 +80,40 @@ def test_ten_thousand_malformed_lines_are_refused_and_slow_nobody(system, accoun
     victim = log_in(system, account)
     victim.ok("SELECT INBOX")
 
-    def took() -> float:
-        began = time.perf_counter()
-        lines: list[bytes] = []
-        status, text = victim.completion(victim.send_command("UID FETCH 1:* (FLAGS)"), lines)
-        assert status == "OK" and len(lines) == 100, (text, lines)
-        return time.perf_counter() - began
-    quiet = [took() for _ in range(200)]
     context = multiprocessing.get_context("fork")
-    answers = context.Queue()
-    attackers = [context.Process(target=attack, args=(system.port("imaps"), account, LINES // 2, answers), daemon=True)
-                 for _ in range(2)]
+    answers, is_over = context.Queue(), context.Event()
+    # Each counts its own.
+    bursts = context.Array("Q", 2, lock=False)
+    attackers = [context.Process(
+        target=attack, args=(system.port("imaps"), account, bursts, index, is_over, answers), daemon=True)
+        for index in range(2)]
     for attacker in attackers:
         attacker.start()
-    loud = []
-    while any(attacker.is_alive() for attacker in attackers):
-        loud.append(took())
+    # How many bursts of the others were answered during each of its commands.
+    passed: list[int] = []
+    try:
+        wait_until(lambda: all(bursts), 60, "they send nothing")
+        while len(passed) < 100 or min(bursts) * BURST < LINES // 2:
+            assert all(attacker.is_alive() for attacker in attackers), "one of them has ended before its time"
+            before = sum(bursts)
+            lines: list[bytes] = []
+            status, text = victim.completion(victim.send_command("UID FETCH 1:* (FLAGS)"), lines)
+            assert status == "OK" and len(lines) == 100, (text, lines)
+            passed.append(sum(bursts) - before)
+    finally:
+        is_over.set()
+        for attacker in attackers:
+            attacker.join(150)
     assert [attacker.exitcode for attacker in attackers] == [0, 0]
-    counts = [answers.get(timeout=10) for _ in attackers]
-    sent = sum(count for count, _ in counts)
-    assert sent >= LINES
-    assert [line for _, others in counts for line in others] == []
-    print(f"{sent} lines; the other session's command took {statistics.median(quiet) * 1000:.2f} ms in the quiet, "
-          f"{statistics.median(loud) * 1000:.2f} ms meanwhile ({len(loud)} times), {max(loud) * 1000:.1f} ms at worst")
-    assert len(loud) >= 20
-    # On two cores which three clients share; a session that had to wait for the other's lines would wait far longer.
-    assert statistics.median(loud) < 10 * statistics.median(quiet) + 0.02
-    assert max(loud) < 2
+    assert [line for _ in attackers for line in answers.get(timeout=10)] == []
+    assert sum(bursts) * BURST >= LINES
+    print(f"{sum(bursts)} bursts; {statistics.median(passed)} were answered during a command of the other session "
+          f"({len(passed)} commands), {max(passed)} at most")
+    # A burst is as much work as that command: a hundred lines either way. Sessions that share an event loop take turns
+    # there, a burst each, so that about one of each attacker passes, and a few more while the machine lets this client
+    # wait. How fast all of it is makes no difference. A session that had to wait for the others' lines would see nearly
+    # all of them pass, a hundred bursts at least, and then be answered by nobody: they do not stop before it is.
+    assert statistics.median(passed) < 20
     assert victim.logout()
 
 
@@ -255,7 +265,8 @@ def test_patterns_that_could_match_in_many_ways_are_answered_at_once(system, acc
 # ---- A reader that does not read
 
 def test_a_reader_that_stops_reading_costs_its_own_buffer_only(system, account):
-    """Ten sessions ask for 100 MB each and read nothing: imap-access keeps some hundred KiB for each."""
+    """Ten sessions ask for 100 MB each and read nothing: imap-access keeps some hundred KiB for each, and others are
+    served meanwhile."""
     with Server(system, account) as server:
         server.append("INBOX", [(f"Subject: {number}\r\n\r\n".encode() + b"text of a line\r\n" * (MEBIOCTET // 16), "")
                                 for number in range(10)])
@@ -271,17 +282,23 @@ def test_a_reader_that_stops_reading_costs_its_own_buffer_only(system, account):
     tags = [reader.send_command("FETCH 1:* BODY.PEEK[]") for reader in readers]
     other = log_in(system, account)
     other.ok("SELECT INBOX")
-    deadline = time.monotonic() + 5
-    most = before
-    took = []
-    while time.monotonic() < deadline:
+    for reader in readers:
+        assert reader.is_answered(60)
+    took: list[float] = []
+    most, grew_at = before, 0
+    # Until it takes no more: who kept whatever storage gives would grow from one command to the next.
+    while len(took) < 100 or len(took) - grew_at < 50:
         began = time.monotonic()
         other.ok("FETCH 1:* (FLAGS)")
         took.append(time.monotonic() - began)
-        most = max(most, memory.now())
-    print(f"{(most - before) / MEBIOCTET:.1f} MiB for ten readers; the other's command took {max(took) * 1000:.0f} ms")
-    assert most - before < 40 * MEBIOCTET
-    assert max(took) < 1
+        if (now := memory.now()) > most:
+            most, grew_at = now, len(took)
+        assert most - before < 40 * MEBIOCTET
+    # Readers that are stuck and hold others up would do so with nearly every command.
+    slow = statistics.quantiles(took, n=10)[-1]
+    print(f"{(most - before) / MEBIOCTET:.1f} MiB for ten readers; nine in ten of {len(took)} commands of another "
+          f"session took at most {slow * 1000:.0f} ms")
+    assert slow < 1
     # Whoever reads again has lost nothing.
     reader, tag = readers[0], tags[0]
     found = 0

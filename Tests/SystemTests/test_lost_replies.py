@@ -20,7 +20,7 @@ from faults.wire import Lost, client_tls
 from mail import imap, ok
 
 MESSAGES = int(os.environ.get("MARTLET_LOST_REPLIES", "20"))
-AT_ONCE = 16
+AT_ONCE = 20
 TLS = client_tls()
 # How long a client keeps trying: a restart of what was killed is far shorter.
 PATIENCE = 60

@@ -17,23 +17,30 @@ def crlf(text: bytes) -> bytes:
     return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
 
 
+@pytest.fixture(scope="module")
+def collector(system):
+    """An account that takes one message after another."""
+    with system.account() as login:
+        yield login
+
+
 @pytest.mark.parametrize("path", MESSAGES, ids=lambda path: path.stem)
-def test_conformance_message_comes_back_octet_for_octet(system, account, path: pathlib.Path):
+def test_conformance_message_comes_back_octet_for_octet(system, collector, path: pathlib.Path):
     message = crlf(path.read_bytes())
     if not message.endswith(b"\r\n"):
         message += b"\r\n"
     with smtp(system) as client:
         client.ehlo()
         assert client.mail("sender@elsewhere.test", ["BODY=8BITMIME"])[0] == 250
-        assert client.rcpt(account["address"])[0] == 250
+        assert client.rcpt(collector["address"])[0] == 250
         # smtplib's own data() would alter line ends; the octets go out as they are, with dots stuffed.
         assert client.docmd("DATA")[0] == 354
         stuffed = message.replace(b"\r\n.", b"\r\n..")
         client.send((b"." if message.startswith(b".") else b"") + stuffed + b".\r\n")
         assert client.getreply()[0] == 250
-    with imap(system, account) as client:
+    with imap(system, collector) as client:
         ok(client.select("INBOX"))
-        stored = octets(client, uids(client)[0])
+        stored = octets(client, uids(client)[-1])
     assert below_trace_fields(stored) == message
 
 

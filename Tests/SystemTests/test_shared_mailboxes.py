@@ -15,10 +15,8 @@ from mail import imap, ok, smtp, text_message, wait_for_subject
 @pytest.fixture
 def another(system):
     """A second account."""
-    address, password = f"t{uuid.uuid4().hex[:12]}@example.test", uuid.uuid4().hex
-    system.command("account", "add", address, "--password-stdin", input=password + "\n")
-    yield {"address": address, "password": password}
-    system.command("account", "remove", address, check=False)
+    with system.account() as login:
+        yield login
 
 
 @pytest.fixture

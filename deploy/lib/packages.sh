@@ -48,9 +48,11 @@ install_packages() {
         printf 'create_main_cluster = false\n' |
             "${root[@]}" tee /etc/postgresql-common/createcluster.conf >/dev/null
     fi
-    logged "$log" "reading Debian's package lists" "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q update
+    # A mirror that does not answer once is asked again.
+    logged "$log" "reading Debian's package lists" "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get -q -o Acquire::Retries=3 update
     logged "$log" "installing Debian packages" "${root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
-        apt-get -q -y --no-install-recommends -o Dpkg::Options::=--force-confold \
+        apt-get -q -y --no-install-recommends -o Acquire::Retries=3 -o Dpkg::Options::=--force-confold \
         -o DPkg::Lock::Timeout=300 install "${missing[@]}"
     rm -f "$log"
 }
@@ -62,8 +64,8 @@ install_modules() {
     shift
     for module in "$@"; do
         if ! PYTHONPATH=$folder python3 -c "import $module" 2>/dev/null &&
-            ! python3 -m pip install --quiet --disable-pip-version-check --no-input --target "$folder" "$module" \
-                >/dev/null 2>&1; then
+            ! python3 -m pip install --quiet --disable-pip-version-check --no-input --retries 5 --target "$folder" \
+                "$module" >/dev/null 2>&1; then
             note "the Python library $module cannot be installed: its tests are passed over"
         fi
     done

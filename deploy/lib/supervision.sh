@@ -62,12 +62,14 @@ serverurl=unix://$run_directory/supervisor
 files=$home/supervisor.d/*.conf
 CONF
 
-    # PostgreSQL starts first and stops last; INT is its fast shutdown.
+    # PostgreSQL starts first and stops last; INT is its fast shutdown. It is never given up: while it cannot start, as on a
+    # full disk, supervisord tries again and again, a second later each time. deploy/run sees whether it answers.
     write_if_changed "$home/supervisor.d/postgresql.conf" <<CONF
 [program:postgresql]
 command=$postgresql_binaries/postgres -D $home/postgresql/data
 priority=10
 autorestart=true
+startretries=1000
 stopsignal=INT
 stopwaitsecs=60
 stdout_logfile=$home/log/postgresql.log

@@ -70,14 +70,12 @@ def compare(journal: Journal, seed: int, door: Door, passwords: dict[str, str],
     mailboxes = [(address, mailbox) for address in passwords for mailbox in ("INBOX", readers.MAILBOX)]
     found: dict[tuple[str, str, int], list[Copy]] = collections.defaultdict(list)
     outcome = Outcome()
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        for (address, mailbox), copies, strange in pool.map(
-                lambda pair: _read(pair, seed, door, passwords[pair[0]], trace_fields), mailboxes):
-            for number, copy in copies:
-                found[address, mailbox, number].append(copy)
-            for text in strange:
-                outcome.strangers += 1
-                outcome.wrong.append(Wrong("stranger", None, address, text))
+    for (address, mailbox), copies, strange in _read_all(mailboxes, seed, door, passwords, trace_fields):
+        for number, copy in copies:
+            found[address, mailbox, number].append(copy)
+        for text in strange:
+            outcome.strangers += 1
+            outcome.wrong.append(Wrong("stranger", None, address, text))
     outcome.stored = sum(map(len, found.values()))
     for entry in journal.entries:
         mailbox = readers.MAILBOX if entry.door.startswith("imap") else "INBOX"
@@ -112,8 +110,7 @@ def compare_filings(
     outcome = FilingOutcome()
     found: dict[int, list[tuple[str, int, Copy]]] = collections.defaultdict(list)
     mailboxes = [(address, mailbox) for address in passwords for mailbox in MAILBOXES]
-    for address, mailbox in mailboxes:
-        _, copies, strange = _read((address, mailbox), maker.maker.seed, door, passwords[address], ())
+    for (address, mailbox), copies, strange in _read_all(mailboxes, maker.maker.seed, door, passwords, ()):
         outcome.wrong += [WrongFiling("stranger", None, f"{address}: {text}") for text in strange]
         for number, copy in copies:
             index = (number - FIRST_NUMBER) // NUMBERS_OF_ONE
@@ -157,6 +154,13 @@ def judge_filing(
 
 def _text(state: State) -> str:
     return ", ".join(f"{count} of {number} in {place}" for (place, number), count in sorted(state.items())) or "none"
+
+
+def _read_all(pairs: list[tuple[str, str]], seed: int, door: Door, passwords: dict[str, str],
+              trace_fields: tuple[bytes, ...]):
+    """What `_read` finds in each mailbox, some at once."""
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        yield from pool.map(lambda pair: _read(pair, seed, door, passwords[pair[0]], trace_fields), pairs)
 
 
 def _read(pair: tuple[str, str], seed: int, door: Door, password: str, trace_fields: tuple[bytes, ...]):

@@ -5,12 +5,28 @@ import itertools
 import random
 import threading
 import time
+from collections.abc import Callable
 
 from .journal import Delivery, Entry, Journal, Second
 from .messages import Message, MessageMaker
 
 # New messages wait when so many are in doubt: the senders' own patience is not what is measured.
 MOST_OPEN = 3_000
+
+# Between two looks at how many are open.
+LOOK_SECONDS = 0.1
+
+
+def wait_while_fewer(count_open: Callable[[], int], patience: float) -> bool:
+    """Waits until nothing is open; false when for so many seconds nothing more was finished. They are counted in looks:
+    while the machine pauses nobody can finish anything."""
+    fewest, looks_left = count_open(), patience / LOOK_SECONDS
+    while fewest and looks_left > 0:
+        time.sleep(LOOK_SECONDS)
+        looks_left -= 1
+        if (now_open := count_open()) < fewest:
+            fewest, looks_left = now_open, patience / LOOK_SECONDS
+    return fewest == 0
 
 
 class Board:
@@ -69,13 +85,10 @@ class Board:
         with self._lock:
             self.open -= 1
 
-    def wait_until_finished(self, seconds: float) -> bool:
-        """No new messages; true when every sender came to know."""
+    def wait_until_finished(self, patience: float) -> bool:
+        """No new messages; true when every sender came to know, false when for so long none did."""
         self.is_producing = False
-        deadline = time.monotonic() + seconds
-        while self.open and time.monotonic() < deadline:
-            time.sleep(0.1)
-        return self.open == 0
+        return wait_while_fewer(lambda: self.open, patience)
 
     # ---- Messages
 

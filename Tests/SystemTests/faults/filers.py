@@ -13,6 +13,7 @@ import re
 import threading
 import time
 
+from .board import wait_while_fewer
 from .filings import MAILBOXES, PARTS, Filing, FilingMaker, Kind, Source
 from .imap import IMAPSession
 from .journal import ConnectionRecord, Journal
@@ -77,13 +78,10 @@ class FilingBoard:
         with self._lock:
             self.open -= 1
 
-    def wait_until_finished(self, seconds: float) -> bool:
-        """No new filings; true when each came to its end."""
+    def wait_until_finished(self, patience: float) -> bool:
+        """No new filings; true when each came to its end, false when for so long none did."""
         self.is_producing = False
-        deadline = time.monotonic() + seconds
-        while self.open and time.monotonic() < deadline:
-            time.sleep(0.1)
-        return self.open == 0
+        return wait_while_fewer(lambda: self.open, patience)
 
 
 def prepare(door: Door, passwords: dict[str, str], maker: MessageMaker) -> dict[str, list[Source]]:

@@ -6,7 +6,8 @@ from a repetition (Tests/Models/README.md, "What cannot be promised"):
 
 - both replies were read on one connection; or
 - the connection on which the first reply was read ended in order, and no process that serves such connections died
-  between its beginning and the reply to the second: a settlement that had not left it may have died with it.
+  between its beginning and the reply to the second, or was taken for dead: a settlement that had not left it may have
+  died with it.
 """
 
 import dataclasses
@@ -95,17 +96,22 @@ class Journal:
         self.entries: list[Entry] = []
         self.connections = itertools.count(1)
         self.connection_count = 0
-        # When a process that talks to clients died, by service.
-        self.deaths: dict[str, list[float]] = {}
+        # When processes that talk to clients died, by service: since when one may have been dead, and until when.
+        self.deaths: dict[str, list[tuple[float, float]]] = {}
+        # Replies to second submissions behind an end in order: whose they are, where the first was read, and when.
+        self._seconds: list[tuple[Delivery, ConnectionRecord, float]] = []
         self._lock = threading.Lock()
 
     def connection(self, door: str, front: str, way: str) -> ConnectionRecord:
         self.connection_count += 1
         return ConnectionRecord(next(self.connections), door, front, time.monotonic(), way=way)
 
-    def died(self, service: str) -> None:
+    def died(self, service: str, since: float | None = None, until: float | None = None) -> None:
+        """A process dies now; or one may have been dead, or taken for dead, since then, and until then or now."""
+        now = time.monotonic()
         with self._lock:
-            self.deaths.setdefault(service, []).append(time.monotonic())
+            self.deaths.setdefault(service, []).append(
+                (now if since is None else since, now if until is None else until))
 
     def add(self, entry: Entry) -> None:
         with self._lock:
@@ -141,9 +147,10 @@ class Journal:
             return
         delivery.known_on = connection
         first = delivery.first_known_on
-        is_second_certain = first is not None and (
-            first is connection or bool(first.ended_in_order) and not self._died_since(first))
-        delivery.certain = max(delivery.certain, 2 if is_second_certain else 1)
+        delivery.certain = max(delivery.certain, 2 if first is connection else 1)
+        if first is not None and first is not connection and first.ended_in_order:
+            with self._lock:
+                self._seconds.append((delivery, first, time.monotonic()))
         self.note(entry, connection, f"{name}: {reply}")
         if not entry.pending:
             entry.is_in_doubt = False
@@ -162,11 +169,14 @@ class Journal:
         entry.is_in_doubt = entry.is_in_doubt or is_content_sent
         self.note(entry, connection, f"lost{', content sent' if is_content_sent else ''}: {reason}")
 
-    def _died_since(self, connection: ConnectionRecord) -> bool:
-        with self._lock:
-            return any(when >= connection.opened_at for when in self.deaths.get(connection.front, ()))
-
     # ---- Afterwards
+
+    def judge_seconds(self) -> None:
+        """Of which honest seconds two copies are certain: at the end, since some deaths are known late."""
+        for delivery, first, known_at in self._seconds:
+            if not any(since <= known_at and first.opened_at <= until
+                       for since, until in self.deaths.get(first.front, ())):
+                delivery.certain = 2
 
     def wrong_refusals(self) -> list[Entry]:
         return [entry for entry in self.entries if any(d.is_refused for d in entry.deliveries.values())]

@@ -6,6 +6,7 @@ import os
 import pathlib
 import pwd
 import random
+import re
 import shutil
 import signal
 import socket
@@ -223,7 +224,8 @@ class Martlet:
         return status.returncode == 0
 
     def recover(self, seconds: float = 120) -> bool:
-        """Waits until all is ready; starts what the supervisor has given up, and says so."""
+        """Waits until all is ready; false when it is not by itself, since supervisord gave something up in the run. That
+        is started here all the same, so that there is something to compare."""
         for pid in [*self.services().values(), *self.backends()]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
@@ -232,12 +234,23 @@ class Martlet:
             for line in self.supervisorctl("status").splitlines():
                 words = line.split()
                 if len(words) > 1 and words[1] in ("FATAL", "EXITED", "STOPPED"):
-                    self.notes.append(f"supervisord had given up {words[0]} ({words[1]}): started by the harness")
+                    self.notes.append(f"{words[0]} did not run ({words[1]}): started by the harness")
                     self.supervisorctl("start", words[0])
             if self.is_ready():
-                return True
+                break
             time.sleep(0.5)
-        return False
+        else:
+            return False
+        given_up = self.given_up()
+        self.notes += [f"supervisord had given up {name}: it would have taken an operator" for name in given_up]
+        return not given_up
+
+    def given_up(self) -> list[str]:
+        """Programs that supervisord has ever ceased to start: a restart or a change of scale may have started them since,
+        but its log still says so."""
+        logs = sorted((self.home / "log").glob("supervisord.log*"))
+        return [name for log in logs
+                for name in re.findall(r"gave up: (\S+) entered FATAL state", log.read_text(errors="replace"))]
 
     def flush(self) -> None:
         """Nothing waits in a queue: what was answered with 250 is in its mailbox."""

@@ -15,8 +15,13 @@ from .processes import is_alive
 from .schedule import Strike
 
 FRONTS = ("smtp-ingress", "imap-access")
-# supervisord's patience with one that does not end on SIGTERM: afterwards it is killed.
-STOP_PATIENCE = 34
+# Who does not end on SIGTERM for so long may have been cut off in what it did, as if it had died: a service breaks off
+# what is still under way after 25 s (drain_limit), and supervisord kills it after 35 s.
+STOP_PATIENCE = 24
+# Storage takes a process for dead that has told it nothing for 15 s (receipt.settler_silence).
+SILENCE_PATIENCE = 14
+# What PostgreSQL takes at most to be there again.
+RECOVERY_SECONDS = 5
 
 
 class Skipped(Exception):
@@ -36,6 +41,8 @@ class Striker:
         self.skipped_count: collections.Counter[str] = collections.Counter()
         self.log: list[str] = []
         self._undo: list[tuple[float, object]] = []
+        # When nobody could tell storage anything, and for how long.
+        self._outages: list[tuple[float, float]] = []
         # One change of the set of processes at a time.
         self._operation: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -139,6 +146,7 @@ class Striker:
         if not backends:
             raise Skipped("PostgreSQL serves nobody at the moment")
         self._signal(backends[int(draw * len(backends))], signal.SIGKILL)
+        self._outage(RECOVERY_SECONDS)
         return "one PostgreSQL backend (PostgreSQL ends all others and recovers)"
 
     def kill_postgresql(self, source: random.Random) -> str:
@@ -146,14 +154,40 @@ class Striker:
         if postmaster is None:
             raise Skipped("PostgreSQL does not run at the moment")
         self._signal(postmaster, signal.SIGKILL)
+        self._outage(RECOVERY_SECONDS)
         return "the postmaster"
 
     def stop(self, source: random.Random) -> str:
         seconds = source.uniform(1, 10)
         name, pid = self._choose(source)
+        service, began = name.split(".")[0], time.monotonic()
         self._signal(pid, signal.SIGSTOP)
-        self._later(seconds, lambda: is_alive(pid) and self._signal(pid, signal.SIGCONT))
+        if service == "storage":
+            # What the others say to this one is not heard, and they say it to no other one meanwhile.
+            self._outage(seconds)
+
+        def go_on() -> None:
+            if service in FRONTS:
+                self._was_silent(service, began)
+            if is_alive(pid):
+                self._signal(pid, signal.SIGCONT)
+        self._later(seconds, go_on)
         return f"{name} for {seconds:.1f} s"
+
+    def _outage(self, seconds: float) -> None:
+        self._outages.append((time.monotonic(), seconds))
+
+    def _was_silent(self, service: str, since: float) -> None:
+        """A process was stopped since then. With the outages that go over into one another and into that, storage may
+        have heard nothing of it for so long that it took it for dead, and what it had to tell for lost."""
+        until = time.monotonic()
+        for when, seconds in sorted(self._outages, reverse=True):
+            # Within a second between two of them it may not have come to tell anything.
+            if when + seconds > since - 1:
+                since, until = min(since, when), max(until, when + seconds)
+        if until - since > SILENCE_PATIENCE:
+            self.journal.died(service, since, until)
+            self.say(f"stop: storage may have taken {service} for dead")
 
     # ---- Connections
 
@@ -180,8 +214,8 @@ class Striker:
                 began = time.monotonic()
                 answer = self.system.supervisorctl("restart", name)
                 if time.monotonic() - began > STOP_PATIENCE and name.split(".")[0] in FRONTS:
-                    self.journal.died(name.split(".")[0])
-                    self.say(f"rolling-restart: {name} did not end within {STOP_PATIENCE} s and was killed")
+                    self.journal.died(name.split(".")[0], began)
+                    self.say(f"rolling-restart: {name} may not have ended within {STOP_PATIENCE} s, and been cut off")
                 if "ERROR" in answer and "not running" not in answer:
                     self.say(f"rolling-restart: {name}: {' '.join(answer.split())}")
             self.say("rolling-restart: done")
@@ -200,8 +234,8 @@ class Striker:
             # deploy/run waits until all is ready, which a fault may prevent: then it is run again, as it says.
             is_done = self.system.scale(service, count) or self.system.scale(service, count)
             if time.monotonic() - began > STOP_PATIENCE and service in FRONTS:
-                # It may have been killed after its time: nobody can tell.
-                self.journal.died(service)
+                # It may have been cut off after its time: nobody can tell.
+                self.journal.died(service, began)
             self.say(f"scale: {service}={count} {'done' if is_done else 'not finished'} "
                      f"in {time.monotonic() - began:.1f} s")
         self._operate(change)
@@ -214,6 +248,8 @@ class Striker:
         if disk is None:
             raise Skipped("the folder has no disk of its own (only root may mount)")
         seconds = source.uniform(1, 6)
+        if name == "postgresql":
+            self._outage(seconds + RECOVERY_SECONDS)
         disk.fill()
         self._later(seconds, disk.free)
         return f"for {seconds:.1f} s"
