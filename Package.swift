@@ -168,7 +168,7 @@ let package = Package(
             path: "Tests/Benchmarks/Storage", swiftSettings: strict),
         tests("Messaging", ["TestSupport", "TestRandomness", "CZeroMQ", nioCore, logging, atomics]),
         tests("Contracts", ["TestSupport", nioCore, protobuf]),
-        tests("ServiceRuntime", ["TestSupport"]),
+        tests("ServiceRuntime", ["TestSupport", "Messaging", nioCore]),
         tests("Database", ["TestSupport", "TestRandomness"]),
         tests("Cryptography"),
         tests("TransportSecurity", [nioEmbedded, nioPosix]),

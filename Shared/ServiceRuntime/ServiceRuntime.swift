@@ -113,12 +113,16 @@ extension CommonConfiguration {
         return Self.shifted(messagingEndpoint, by: replica)
     }
 
-    /// Where a replica of a service publishes events: 100 ports above its requests when it listens on a network.
+    /// Where a replica of a service publishes events.
     func eventsEndpoint(service: String, replica: Int) -> String {
-        guard let messagingEndpoint else {
-            return ServiceEndpoint.events(directory: messagingDirectory, service: service, replica: replica)
-        }
-        return Self.shifted(messagingEndpoint, by: 100 + replica)
+        Self.eventsEndpoint(beside: endpoint(service: service, replica: replica))
+    }
+
+    /// Where the replica publishes events that answers requests at this endpoint: 100 ports above on a network, else at a
+    /// socket of its own in the same folder.
+    static func eventsEndpoint(beside requests: String) -> String {
+        guard requests.hasPrefix("ipc://"), requests.hasSuffix(".sock") else { return shifted(requests, by: 100) }
+        return requests.dropLast(".sock".count) + ".events.sock"
     }
 
     /// The endpoint with its port moved.

@@ -20,7 +20,7 @@ private let keys: [ConfigurationKey] = [
     .addresses("proxy.trusted", default: ["127.0.0.1"], "Proxies."),
 ]
 
-private func load(
+func load(
     _ yaml: String, keys: [ConfigurationKey] = keys, environment: [String: String] = [:],
     path: String = "/etc/martlet/martlet.yaml"
 ) throws(ConfigurationError) -> ConfigurationLoader.Loaded {

@@ -36,7 +36,7 @@ public struct CommonConfiguration: Sendable {
             .list(
                 "peers.\(service)", default: [],
                 "Endpoints of the replicas of \(service), for example `tcp://10.0.0.7:7001`; without any, those that "
-                    + "have a socket in messaging.directory.")
+                    + "have a socket in messaging.directory. Their events are 100 ports above.")
         }
 
     /// Keys that stand in a service's section only.

@@ -54,8 +54,11 @@ public final class ServiceConnections: Sendable {
 
     /// Events that a peer's replicas publish.
     public func subscriber(to service: String) throws -> EventSubscriber {
-        try EventSubscriber(
-            messaging, service: service, replicas: replicas(of: service), serverKey: keys.publicKey(of: service))
+        let replicas: ReplicaSource =
+            common.peers[service].map { .endpoints($0.map(CommonConfiguration.eventsEndpoint(beside:))) }
+            ?? .directory(common.messagingDirectory)
+        return try EventSubscriber(
+            messaging, service: service, replicas: replicas, serverKey: keys.publicKey(of: service))
     }
 
     /// The peers made so far, by name.
