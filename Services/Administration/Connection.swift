@@ -26,9 +26,12 @@ struct Connection: Sendable {
 
     /// Clients of the services that commands ask.
     func peers() throws -> Peers {
-        let storage = try connections.peer("storage")
+        // A command is given once: that a service is just being restarted, or busy, is no reason to give it again.
+        let patience = min(configuration.timeout, .seconds(5))
+        let storage = try connections.peer("storage", patience: patience)
+        let authentication = try connections.peer("authentication", patience: patience)
         return Peers(
-            directory: DirectoryClient(storage), accounts: AccountsClient(try connections.peer("authentication")),
+            directory: DirectoryClient(storage), accounts: AccountsClient(authentication),
             mailStore: MailStoreClient(storage), ledger: LedgerClient(storage), timeout: configuration.timeout)
     }
 

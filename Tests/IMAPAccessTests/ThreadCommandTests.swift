@@ -27,7 +27,7 @@ struct ThreadCommandTests {
         }
     }
 
-    @Test("Ten thousand messages, read once", .timeLimit(.minutes(2)))
+    @Test("Ten thousand messages, read once", .timeLimit(.minutes(5)))
     func many() async throws {
         try await TestServer.run { server in
             let count = 10_000

@@ -21,12 +21,13 @@ public final class ServiceConnections: Sendable {
         messaging = try MessagingContext(keys: keys.pair(of: name), logger: logger)
     }
 
-    /// The client of a peer: the same one each time.
-    public func peer(_ service: String) throws -> PeerClient {
+    /// The client of a peer: the same one each time. `patience` is how long calls wait for a replica while none is there.
+    public func peer(_ service: String, patience: Duration = .seconds(1)) throws -> PeerClient {
         try clients.withLock { clients in
             if let known = clients[service] { return known }
             let client = try PeerClient(
-                messaging, service: service, replicas: replicas(of: service), serverKey: keys.publicKey(of: service))
+                messaging, service: service, replicas: replicas(of: service), serverKey: keys.publicKey(of: service),
+                patience: patience)
             clients[service] = client
             return client
         }
