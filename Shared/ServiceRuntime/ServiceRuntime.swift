@@ -110,27 +110,11 @@ extension CommonConfiguration {
         guard let messagingEndpoint else {
             return ServiceEndpoint.requests(directory: messagingDirectory, service: service, replica: replica)
         }
-        return Self.shifted(messagingEndpoint, by: replica)
+        return ServiceEndpoint.shifted(messagingEndpoint, by: replica)
     }
 
     /// Where a replica of a service publishes events.
     func eventsEndpoint(service: String, replica: Int) -> String {
-        Self.eventsEndpoint(beside: endpoint(service: service, replica: replica))
-    }
-
-    /// Where the replica publishes events that answers requests at this endpoint: 100 ports above on a network, else at a
-    /// socket of its own in the same folder.
-    static func eventsEndpoint(beside requests: String) -> String {
-        guard requests.hasPrefix("ipc://"), requests.hasSuffix(".sock") else { return shifted(requests, by: 100) }
-        return requests.dropLast(".sock".count) + ".events.sock"
-    }
-
-    /// The endpoint with its port moved.
-    private static func shifted(_ endpoint: String, by offset: Int) -> String {
-        guard let colon = endpoint.lastIndex(of: ":"), let port = UInt16(endpoint[endpoint.index(after: colon)...])
-        else {
-            return endpoint
-        }
-        return "\(endpoint[...colon])\(Int(port) + offset)"
+        ServiceEndpoint.events(beside: endpoint(service: service, replica: replica))
     }
 }

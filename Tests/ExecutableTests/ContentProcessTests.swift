@@ -130,8 +130,7 @@ struct ContentProcessTests {
             }
             if codes != ["250 2.0.0"] {
                 #expect(codes.isEmpty || codes == ["451 4.3.0"])
-                try await content.running.untilReady()
-                try await content.house.untilReached()
+                try await content.house.untilServed(by: content.running)
                 let again = try await content.accept(
                     sample(), to: [local("bob@example.test", 5)], transaction: transaction, timeout: .seconds(30))
                 #expect(again.map(\.codes) == ["250 2.0.0"])

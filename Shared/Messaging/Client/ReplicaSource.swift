@@ -18,7 +18,25 @@ public enum ServiceEndpoint {
 
     /// Where replica `replica` of `service` publishes events.
     public static func events(directory: String, service: String, replica: Int) -> String {
-        "ipc://\(directory)/\(service).\(replica).events.sock"
+        events(beside: requests(directory: directory, service: service, replica: replica))
+    }
+
+    /// Where the replica publishes events that takes requests at this endpoint: 100 ports above on a network, else at a
+    /// socket of its own in the same folder.
+    public static func events(beside requests: String) -> String {
+        guard requests.hasPrefix("ipc://"), requests.hasSuffix(Kind.requests.rawValue) else {
+            return shifted(requests, by: 100)
+        }
+        return requests.dropLast(Kind.requests.rawValue.count) + Kind.events.rawValue
+    }
+
+    /// The endpoint with its port moved, as it is for another replica of the same service; unchanged when it has no port.
+    public static func shifted(_ endpoint: String, by offset: Int) -> String {
+        guard let colon = endpoint.lastIndex(of: ":"), let port = UInt16(endpoint[endpoint.index(after: colon)...])
+        else {
+            return endpoint
+        }
+        return "\(endpoint[...colon])\(Int(port) + offset)"
     }
 
     enum Kind: String {

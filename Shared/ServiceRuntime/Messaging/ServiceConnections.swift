@@ -56,7 +56,7 @@ public final class ServiceConnections: Sendable {
     /// Events that a peer's replicas publish.
     public func subscriber(to service: String) throws -> EventSubscriber {
         let replicas: ReplicaSource =
-            common.peers[service].map { .endpoints($0.map(CommonConfiguration.eventsEndpoint(beside:))) }
+            common.peers[service].map { .endpoints($0.map(ServiceEndpoint.events(beside:))) }
             ?? .directory(common.messagingDirectory)
         return try EventSubscriber(
             messaging, service: service, replicas: replicas, serverKey: keys.publicKey(of: service))

@@ -24,10 +24,7 @@ struct AuthenticationHouse: AuthenticationCaller {
                 house: house, sasl: SaslClient(try house.client(to: .authentication, as: "smtp-ingress")),
                 accounts: AccountsClient(try house.client(to: .authentication, as: "martlet")),
                 process: Mutexed(started))
-            if isReady {
-                try await started.untilReady()
-                try await house.untilReached()
-            }
+            if isReady { try await house.untilServed(by: started) }
             try await body(authentication)
         }
     }

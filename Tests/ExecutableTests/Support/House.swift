@@ -175,6 +175,12 @@ final class House: Sendable {
         }
     }
 
+    /// Waits until the service is ready, and found by the test's own clients.
+    func untilServed(by started: RunningExecutable) async throws {
+        try await started.untilReady()
+        try await untilReached()
+    }
+
     private func context(of name: String) throws -> MessagingContext {
         try inhabitants.withLock { inhabitants in
             if let known = inhabitants.contexts[name] { return known }

@@ -32,10 +32,7 @@ struct StorageHouse: StorageCaller {
                 mailStore: MailStoreClient(try house.client(to: .storage, as: "imap-access")),
                 ingress: DirectoryClient(try house.client(to: .storage, as: "smtp-ingress")),
                 process: Mutexed(started))
-            if isReady {
-                try await started.untilReady()
-                try await house.untilReached()
-            }
+            if isReady { try await house.untilServed(by: started) }
             try await body(storage)
         }
     }
