@@ -25,7 +25,7 @@ enum IMAPAccess {
             }
             let storage = try runtime.peer("storage")
             let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads)
-            let turns = EventLoopTurns(eventLoops)
+            let turns = try await EventLoopTurns(eventLoops)
             let services = SessionServices(
                 store: MailStoreClient(storage),
                 sasl: SaslClient(try runtime.peer("authentication")),

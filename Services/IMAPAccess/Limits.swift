@@ -35,6 +35,8 @@ struct Limits: Sendable, Equatable {
     var peerTimeout: Duration = .seconds(30)
     /// A client that reads nothing for so long is gone.
     var writeTimeout: Duration = .seconds(5 * 60)
+    /// For the client to end the connection after our last word.
+    var lingerTimeout: Duration = .seconds(5)
     /// Messages of mailboxes that no session has selected and whose state is kept; each takes 32 octets.
     var restingMessages = 1_000_000
     /// Octets of messages that were read a while ago and are kept in memory; 0 for none. Half of that is for each kind of what

@@ -26,7 +26,7 @@ enum SMTPIngress {
                 inherited[name] = try runtime.sockets(named: name)
             }
             let listening = runtime.health.condition("listeners", waitingFor: "its sockets")
-            return try makeServices(
+            return try await makeServices(
                 configuration, peers: peers, tls: tls, inherited: inherited, place: runtime.place,
                 logger: runtime.logger, whenListening: { listening.ready() })
         }

@@ -1,4 +1,3 @@
-import Glibc
 import NIOCore
 import TransportSecurity
 
@@ -101,32 +100,5 @@ public struct ConnectionEndObserver: Sendable {
         case .reset: return .reset
         case nil: return .closedByServer
         }
-    }
-}
-
-extension Channel {
-    /// Octets of ours that the kernel keeps because the other side has not acknowledged them (SIOCOUTQ); nil when the
-    /// channel is no socket, or closed. On the channel's event loop.
-    fileprivate var unacknowledgedOctets: Int32? {
-        withSocket { descriptor in
-            var octets: Int32 = 0
-            // Linux' SIOCOUTQ is TIOCOUTQ by another name.
-            return ioctl(descriptor, UInt(TIOCOUTQ), &octets) == 0 ? octets : nil
-        }
-    }
-
-    /// Whether everything was read and FIN has come. On the channel's event loop.
-    fileprivate var isAtEndOfInput: Bool {
-        let count = withSocket { descriptor in
-            var octet: UInt8 = 0
-            return recv(descriptor, &octet, 1, CInt(Int(MSG_PEEK) | Int(MSG_DONTWAIT)))
-        }
-        return count == 0
-    }
-
-    private func withSocket<Value>(_ body: (CInt) -> Value?) -> Value? {
-        let value = try? pipeline.syncOperations.withUnsafeTransportIfAvailable(
-            of: NIOBSDSocket.Handle.self, { body($0) })
-        return value.flatMap { $0 }.flatMap { $0 }
     }
 }

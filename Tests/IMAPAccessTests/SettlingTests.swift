@@ -1,4 +1,5 @@
 import Contracts
+import NIOPosix
 import Synchronization
 import TestSupport
 import Testing
@@ -10,10 +11,12 @@ import Testing
     /// Runs `body` with a client that has read the answer to one APPEND; how many are settled when all is over. A session
     /// is over a moment before storage has heard of its settlements: so many are waited for.
     private func settled(
-        waitingFor least: Int = 0, _ body: @escaping @Sendable (IMAPClient) async throws -> Void
+        waitingFor least: Int = 0, limits: Limits = Limits(),
+        eventLoops: MultiThreadedEventLoopGroup = TestServer.eventLoops,
+        _ body: @escaping @Sendable (IMAPClient) async throws -> Void
     ) async throws -> Int {
         let store = Mutex<MemoryStore?>(nil)
-        try await TestServer.run { server in
+        try await TestServer.run(limits: limits, eventLoops: eventLoops) { server in
             store.withLock { $0 = server.store }
             let client = try await server.select()
             let lines = try await client.append("Subject: x\r\n\r\ntext\r\n")
@@ -34,6 +37,23 @@ import Testing
             try await client.untilEnd()
             await client.close()
         }
+        #expect(count == 1)
+    }
+
+    @Test(
+        "An end in order while the process stands still for longer than it lingers: the client knows",
+        .timeLimit(.minutes(1)))
+    func standingStill() async throws {
+        var limits = Limits()
+        limits.lingerTimeout = .seconds(1)
+        let (time, eventLoops) = (limits.lingerTimeout * 2, MultiThreadedEventLoopGroup(numberOfThreads: 1))
+        let count = try await settled(waitingFor: 1, limits: limits, eventLoops: eventLoops) { client in
+            try await client.stayOpen()
+            try await client.ok("LOGOUT")
+            try await client.untilEnd()
+            try await standStill(eventLoops, for: time) { await client.close() }
+        }
+        try await eventLoops.shutdownGracefully()
         #expect(count == 1)
     }
 

@@ -145,6 +145,21 @@ import Testing
         await ingress.stop()
     }
 
+    @Test("A client that never stops sending after our last word is closed all the same")
+    func endless() async throws {
+        let ingress = try await Ingress.start(timeouts: Timeouts(linger: .milliseconds(20)))
+        let client = try await ingress.connect()
+        _ = try await client.reply()
+        try await client.send("QUIT\r\n")
+        #expect(try await client.code() == "221 2.0.0")
+        try await client.stayOpen()
+        let line = String(repeating: "x", count: 65_536)
+        while (try? await client.send(line)) != nil {}
+        try await eventually("the session to be over") { ingress.registry.count == 0 }
+        await client.close()
+        await ingress.stop()
+    }
+
     @Test("A message that is refused for its size while it comes is read to its end, within bounds")
     func discarding() async throws {
         var limits = Limits()

@@ -34,6 +34,14 @@ import Testing
         _ way: Way, timeouts: Timeouts = Timeouts(),
         _ body: (SMTPClient) async throws -> Void
     ) async throws -> Int {
+        try await settled(way, timeouts: timeouts) { client, _ in try await body(client) }
+    }
+
+    /// The same, with the service.
+    private func settled(
+        _ way: Way, timeouts: Timeouts = Timeouts(),
+        _ body: (SMTPClient, Ingress) async throws -> Void
+    ) async throws -> Int {
         let ingress = try await Ingress.start([way.kind], timeouts: timeouts)
         let client = try await client(way, of: ingress)
         let sender = way == .implicitTLS ? "<alice@example.test>" : "<a@b.example>"
@@ -41,7 +49,7 @@ import Testing
         #expect(try await client.codes(3) == ["250 2.1.0", "250 2.1.5", "354"])
         #expect(try await client.command("Subject: x\r\n\r\ntext\r\n.").code == 250)
         #expect(ingress.record.settled.isEmpty)
-        try await body(client)
+        try await body(client, ingress)
         try await eventually("the session to be over") { ingress.registry.count == 0 }
         await ingress.stop()
         let known = ingress.record.accepted.map { $0.context.transaction.octets }
@@ -63,6 +71,20 @@ import Testing
     @Test("An end in order without QUIT: the client knows", arguments: Way.allCases)
     func close(way: Way) async throws {
         #expect(try await settled(way) { try await $0.finish() } == 1)
+    }
+
+    @Test(
+        "An end in order while the process stands still for longer than it lingers: the client knows",
+        arguments: Way.allCases)
+    func standingStill(way: Way) async throws {
+        let linger = Duration.seconds(1)
+        let count = try await settled(way, timeouts: Timeouts(linger: linger)) { client, ingress in
+            try await client.stayOpen()
+            #expect(try await client.command("QUIT").code == 221)
+            #expect(await client.endsHere())
+            try await standStill(ingress.eventLoops, for: linger * 2) { await client.close() }
+        }
+        #expect(count == 1)
     }
 
     @Test("A reset: nobody knows", arguments: Way.allCases)

@@ -11,7 +11,7 @@ import Testing
     @Test("What had arrived before a moment is read, and what ended with it is closed, when the loops are beyond it")
     func arrived() async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
-        let turns = EventLoopTurns(group)
+        let turns = try await EventLoopTurns(group)
         let accepted = ManagedAtomic(0)
         let closed = ManagedAtomic(0)
         let server = try await ServerBootstrap(group: group).childChannelInitializer { channel in
@@ -38,10 +38,34 @@ import Testing
         #expect(Moment.now.since(last) >= .zero && turns.takenIn == last)
     }
 
+    @Test("Late things that a loop does at once, before it looks at its sockets, prove nothing")
+    func late() async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let turns = try await EventLoopTurns(group)
+        let began = Moment.now
+        try await eventually("the loop to be beyond it") { turns.takenIn.since(began) > .zero }
+        // What it has to do comes due, more than once, and it has no occasion to look.
+        var claims: [Duration] = []
+        let stop = TimeAmount.nanoseconds(EventLoopTurns.interval.nanoseconds * 2)
+        let (moments, told) = AsyncStream.makeStream(of: (stopped: Moment, claim: Moment).self)
+        let loop = group.next()
+        @Sendable func standStill(_ stopped: Moment, _ timesLeft: Int) {
+            let end = NIODeadline.now() + stop
+            while NIODeadline.now() < end {}
+            told.yield((stopped, turns.takenIn))
+            guard timesLeft > 0 else { return told.finish() }
+            loop.execute { standStill(stopped, timesLeft - 1) }
+        }
+        loop.execute { standStill(.now, 4) }
+        for await (stopped, claim) in moments { claims.append(claim.since(stopped)) }
+        #expect(claims.count == 5 && claims.allSatisfy { $0 <= .zero })
+        try await group.shutdownGracefully()
+    }
+
     @Test("A loop that stands still holds all up")
     func blocked() async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
-        let turns = EventLoopTurns(group)
+        let turns = try await EventLoopTurns(group)
         let moment = Moment.now
         try await eventually("both loops to be beyond it") { turns.takenIn.since(moment) > .zero }
         let isReleased = ManagedAtomic(false)

@@ -92,3 +92,13 @@ def test_senders_are_given_up_when_none_gets_on():
     assert wait_while_fewer(lambda: next(looks), 2 * LOOK_SECONDS)
     looks = iter([3, 2, 2, 2, 1])
     assert not wait_while_fewer(lambda: next(looks), 2 * LOOK_SECONDS)
+
+
+def test_a_story_tells_what_struck_between_the_events():
+    story = Story()
+    story.send()
+    (begun, _, _), (known, number, _) = story.entry.events
+    lines = story.journal.story(story.entry, [((begun + known) / 2, "kill: storage.0"), (known + 1, "calm")])
+    assert [line.split(" s  ")[1] for line in lines[1:]] == [
+        "connection      -  submission 1 begun", "fault  kill: storage.0", f"connection {number:>6}  {NAME}: 250",
+        "fault  calm"]

@@ -33,12 +33,13 @@ extension Session {
             compression?.discardInput()
             readingIsPaused = false
             try? channel.syncOptions?.setOption(.autoRead, value: true)
+            let lingering = Lingering(on: channel, for: limits.lingerTimeout)
             var woken: Wakeups = []
-            let patience = ContinuousClock.now + .seconds(2)
-            while woken.isDisjoint(with: [.ended, .gone, .timedOut]), ContinuousClock.now < patience {
+            while woken.isDisjoint(with: [.ended, .gone]) {
                 input.clear()
-                woken = await wait(for: [.input, .ended, .gone], within: .seconds(2))
+                woken = await wait(for: [.input, .ended, .gone], within: limits.lingerTimeout)
             }
+            lingering.cancel()
         }
         try? await channel.close().get()
         timer?.task.cancel()

@@ -10,7 +10,7 @@ import TransportSecurity
 func makeServices(
     _ configuration: IngressConfiguration, peers: IngressPeers, tls: TLSContext?, inherited: [String: [CInt]],
     place: String, logger: Logger, whenListening: @escaping @Sendable () -> Void
-) throws -> [any Service] {
+) async throws -> [any Service] {
     let metrics = IngressMetrics()
     let registry = SessionRegistry(
         limits: configuration.limits, refusalTime: configuration.timeouts.refusal, metrics: metrics)
@@ -25,7 +25,7 @@ func makeServices(
     threads.start()
     let group = MultiThreadedEventLoopGroup(
         numberOfThreads: configuration.eventLoops > 0 ? configuration.eventLoops : System.coreCount)
-    let loops = EventLoopTurns(group)
+    let loops = try await EventLoopTurns(group)
     let settlements = SettlementSender(
         to: peers.delivery, place: place, takenIn: { loops.takenIn }, logger: logger)
     let listeners = configuration.listeners.map { kind, address in

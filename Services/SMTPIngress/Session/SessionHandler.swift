@@ -47,6 +47,8 @@ final class SessionHandler: ChannelInboundHandler {
     var openWrites = 0
     private let executor: EventLoopTaskExecutor
     private var idleTimer: Scheduled<Void>?
+    /// From our last word on.
+    private var lingering: Lingering?
     private var lastHeard = NIODeadline.now()
     private var isAwaitingClient = true
 
@@ -165,6 +167,7 @@ final class SessionHandler: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         idleTimer?.cancel()
+        lingering?.cancel()
         settle(knowledge.closed(inOrder: end.hasEndedInOrder))
         machine.disconnected()
         isClosing = true
@@ -288,9 +291,7 @@ final class SessionHandler: ChannelInboundHandler {
             }
             context.read()
         }
-        idleTimer = channel.eventLoop.scheduleTask(in: TimeAmount(environment.timeouts.linger)) {
-            channel.close(promise: nil)
-        }
+        lingering = Lingering(on: channel, for: environment.timeouts.linger)
     }
 
     private func startTLS(_ context: ChannelHandlerContext) {

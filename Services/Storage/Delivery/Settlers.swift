@@ -14,6 +14,8 @@ actor Settlers {
     private let silence: Duration
     private var heard: [String: Word] = [:]
     private var reading: Task<Bool, Never>?
+    /// When PostgreSQL was asked for what `heard` says.
+    private var asked = ContinuousClock.now
     private var lookedAt = ContinuousClock.now - pause
 
     /// What a place said last, and since when it has said nothing else.
@@ -69,10 +71,10 @@ actor Settlers {
                 throw MessagingError(.deadlineExceeded, "it is not known in time whether this is a repetition")
             }
             let isCurrent = await look()
-            let now = ContinuousClock.now
-            let reached = pool.availableSince ?? now
+            // How long somebody was silent shows only up to the question: this process may have stood still since.
+            let reached = pool.availableSince ?? asked
             let isWaiting = heard.values.contains {
-                $0.isAwaited(of: moment, askedAt: begun, reached: reached, now: now, silence: silence)
+                $0.isAwaited(of: moment, askedAt: begun, reached: reached, now: asked, silence: silence)
             }
             if isCurrent, !isWaiting { return }
         }
@@ -93,17 +95,19 @@ actor Settlers {
     }
 
     private func readAll() async -> Bool {
+        let question = ContinuousClock.now
         guard let rows = try? await pool.run(Self.read(), deadline: .now + .seconds(2)),
             let said = try? rows.decode(String.self, Int64.self, Int64.self, Int64.self)
         else { return false }
-        let now = ContinuousClock.now
+        let answer = ContinuousClock.now
         var current: [String: Word] = [:]
         for (place, machine, uptime, wallClock) in said {
             let moment = Moment(machine: UInt64(bitPattern: machine), uptime: uptime, wallClock: wallClock)
-            current[place] = Word(moment: moment, since: now)
+            current[place] = Word(moment: moment, since: answer)
             if let before = heard[place], before.moment == moment { current[place] = before }
         }
         heard = current
+        asked = question
         return true
     }
 }

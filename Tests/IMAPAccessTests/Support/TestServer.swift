@@ -39,7 +39,7 @@ struct TestServer: Sendable {
     /// Runs `body` against a server of its own, then checks that nothing of any session is left.
     static func run(
         limits: Limits = Limits(), trustsProxies: Bool = false, offersUnauthenticate: Bool = true,
-        submitters: Set<String> = [],
+        submitters: Set<String> = [], eventLoops: MultiThreadedEventLoopGroup = eventLoops,
         _ body: @escaping @Sendable (TestServer) async throws -> Void
     ) async throws {
         let (store, sasl) = (MemoryStore(), MemorySasl())

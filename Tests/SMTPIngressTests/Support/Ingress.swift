@@ -27,6 +27,7 @@ final class Ingress: Sendable {
     let proxies: ProxyGate
     let checkpoints: Checkpoints
     let turns: AcceptanceTurns
+    let eventLoops: any EventLoopGroup
     private let sending: (group: ServiceGroup, task: Task<Void, any Error>)
     private let port: Mutex<[ListenerKind: SocketAddress]>
 
@@ -69,6 +70,7 @@ final class Ingress: Sendable {
             directory: DirectoryClient(peer), delivery: DeliveryClient(peer), acceptance: AcceptanceClient(peer),
             sasl: SaslClient(peer))
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+        eventLoops = group
         let settlements = SettlementSender(
             to: peers.delivery, place: "ingress", takenIn: { .now }, logger: .quiet)
         let sending = ServiceGroup(services: [settlements], logger: .quiet)

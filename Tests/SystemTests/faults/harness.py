@@ -164,7 +164,7 @@ def run(system, options: argparse.Namespace, schedule: list) -> tuple[dict, list
         options.journal.write_text("\n".join(lines) + "\n")
     page = report.figures(system, journal, striker, outcome, options.seed, seconds, is_recovered)
     page["filings"] = report.filing_figures(filings, filing_outcome)
-    return page, [*report.stories(system, journal, outcome, maker.message_id),
+    return page, [*report.stories(system, journal, outcome, maker.message_id, striker.log),
                   *report.filing_stories(system, filings, filing_outcome, maker.message_id)]
 
 

@@ -15,6 +15,7 @@ import enum
 import itertools
 import threading
 import time
+from collections.abc import Sequence
 
 
 class Second(enum.Enum):
@@ -185,7 +186,9 @@ class Journal:
         """Messages whose sender never came to know."""
         return [entry for entry in self.entries if entry.submission and entry.pending]
 
-    def story(self, entry: Entry) -> list[str]:
-        lines = [f"message {entry.number} by {entry.door}, {entry.octets} octets, second: {entry.second.value}"]
-        lines += [f"  {when:9.3f} s  connection {number or '-':>6}  {text}" for when, number, text in entry.events]
-        return lines
+    def story(self, entry: Entry, strikes: Sequence[tuple[float, str]] = ()) -> list[str]:
+        """What its sender did, between the faults that struck."""
+        lines = [(when, f"connection {number or '-':>6}  {text}") for when, number, text in entry.events]
+        lines += [(when, f"fault  {text}") for when, text in strikes]
+        return [f"message {entry.number} by {entry.door}, {entry.octets} octets, second: {entry.second.value}",
+                *(f"  {when:9.3f} s  {text}" for when, text in sorted(lines, key=lambda line: line[0]))]

@@ -9,6 +9,8 @@ from .journal import Journal
 
 # Messages whose whole story is told.
 MOST_STORIES = 20
+# Of what struck before a message's last event, this much is told with it.
+STORY_SECONDS = 40
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -109,8 +111,8 @@ def print_table(page: dict) -> None:
         print(f"note: {note}")
 
 
-def stories(system, journal: Journal, outcome: Outcome, message_id) -> list[str]:
-    """For each wrong message what its sender did, and what the ledger says."""
+def stories(system, journal: Journal, outcome: Outcome, message_id, strikes: list[tuple[float, str]]) -> list[str]:
+    """For each wrong message what its sender did, what struck meanwhile, and what the ledger says."""
     lines: list[str] = []
     told: set[int] = set()
     wrong = [(w.what, w.entry, f"{w.name}: {w.text}") for w in outcome.wrong]
@@ -124,7 +126,9 @@ def stories(system, journal: Journal, outcome: Outcome, message_id) -> list[str]
         if entry is None or entry.number in told or len(told) >= MOST_STORIES:
             continue
         told.add(entry.number)
-        lines += journal.story(entry)
+        lines += journal.story(entry, [
+            strike for strike in strikes
+            if entry.events and 0 <= entry.events[-1][0] - strike[0] <= STORY_SECONDS])
         lines += [f"  ledger  {line}" for line in system.ledger_of(message_id(entry.number))]
     if len(told) >= MOST_STORIES:
         lines.append(f"... {len(wrong)} findings in all")

@@ -39,7 +39,8 @@ class Striker:
         self.done: collections.Counter[str] = collections.Counter()
         self.skipped: dict[str, str] = {}
         self.skipped_count: collections.Counter[str] = collections.Counter()
-        self.log: list[str] = []
+        # What was done when, in seconds of the journal.
+        self.log: list[tuple[float, str]] = []
         self._undo: list[tuple[float, object]] = []
         # When nobody could tell storage anything, and for how long.
         self._outages: list[tuple[float, float]] = []
@@ -76,11 +77,11 @@ class Striker:
         self.say(f"{strike.kind}: {what}")
 
     def say(self, text: str) -> None:
-        line = f"{time.monotonic() - self.journal.started:9.3f} s  {text}"
+        when = time.monotonic() - self.journal.started
         with self._lock:
-            self.log.append(line)
+            self.log.append((when, text))
         if self.verbose:
-            print(line, flush=True)
+            print(f"{when:9.3f} s  {text}", flush=True)
 
     # ---- What ends by itself
 

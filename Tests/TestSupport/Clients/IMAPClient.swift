@@ -103,6 +103,11 @@ package final class IMAPClient: Sendable {
 
     package func close() async { try? await channel.close() }
 
+    /// From now on only `close()` ends the client's side, not the server's end.
+    package func stayOpen() async throws {
+        try await channel.setOption(.allowRemoteHalfClosure, value: true).get()
+    }
+
     /// RST.
     package func reset() async { await channel.resetTransport() }
 }
@@ -116,6 +121,9 @@ private final class ClientHandler: ChannelInboundHandler, Sendable {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) { reader.feed(unwrapInboundIn(data)) }
     func channelInactive(context: ChannelHandlerContext) { reader.finish() }
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case ChannelEvent.inputClosed = event { reader.finish() }
+    }
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }
 

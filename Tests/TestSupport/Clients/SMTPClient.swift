@@ -122,6 +122,11 @@ package final class SMTPClient {
 
     package func close() async { try? await channel.close() }
 
+    /// From now on only `close()` ends the client's side, not the server's end.
+    package func stayOpen() async throws {
+        try await channel.eventLoop.submit { [handler] in handler.value.staysOpen = true }.get()
+    }
+
     /// RST.
     package func reset() async { await channel.resetTransport() }
 }
@@ -134,6 +139,8 @@ private final class ReplyReader: ChannelInboundHandler {
     private let replies: AsyncThrowingStream<Reply, any Error>.Continuation
     private let handshakes: AsyncStream<TLSHandshakeCompleted>.Continuation
     private var parser = ReplyParser()
+    /// The client does not end the connection when the server has.
+    var staysOpen = false
     private var buffer = ByteBuffer()
     private var context: ChannelHandlerContext?
 
@@ -162,7 +169,7 @@ private final class ReplyReader: ChannelInboundHandler {
         if let completed = event as? TLSHandshakeCompleted { handshakes.yield(completed) }
         if case ChannelEvent.inputClosed = event {
             replies.finish()
-            context.close(promise: nil)
+            if !staysOpen { context.close(promise: nil) }
         }
     }
 
