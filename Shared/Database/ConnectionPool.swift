@@ -19,8 +19,8 @@ public final class ConnectionPool: Sendable {
 
     private struct State {
         var leases: LeaseQueue
-        var isAvailable: Bool?
-        var availableSince: ContinuousClock.Instant?
+        /// Nil before the first attempt to connect.
+        var availability: (isAvailable: Bool, since: ContinuousClock.Instant)?
         var lastFailure: (error: DatabaseError, at: ContinuousClock.Instant)?
         var waiting: [Int: CheckedContinuation<Int, any Error>] = [:]
     }
@@ -44,10 +44,12 @@ public final class ConnectionPool: Sendable {
     }
 
     /// What is known of PostgreSQL; nil before the first attempt to connect.
-    public var isAvailable: Bool? { state.withLock { $0.isAvailable } }
+    public var isAvailable: Bool? { state.withLock { $0.availability?.isAvailable } }
 
     /// Since when it can be reached; nil while it cannot, or is not known to.
-    public var availableSince: ContinuousClock.Instant? { state.withLock { $0.availableSince } }
+    public var availableSince: ContinuousClock.Instant? {
+        state.withLock { state in state.availability.flatMap { $0.isAvailable ? $0.since : nil } }
+    }
 
     /// Lends a connection to `body`. A transaction that `body` leaves open is rolled back.
     public func withConnection<Value: Sendable>(
@@ -117,7 +119,7 @@ public final class ConnectionPool: Sendable {
         }
         let isNews = state.withLock { state in
             state.lastFailure = nil
-            return state.isAvailable != true
+            return state.availability?.isAvailable != true
         }
         if isNews { became(.available) }
     }
@@ -126,9 +128,8 @@ public final class ConnectionPool: Sendable {
         let isAvailable = if case .available = availability { true } else { false }
         telling.withLock { _ in
             let isNews = state.withLock { state in
-                guard state.isAvailable != isAvailable else { return false }
-                state.isAvailable = isAvailable
-                state.availableSince = isAvailable ? .now : nil
+                guard state.availability?.isAvailable != isAvailable else { return false }
+                state.availability = (isAvailable, .now)
                 return true
             }
             if isNews { onAvailabilityChange(availability) }

@@ -44,6 +44,7 @@ import Testing
             ("UID FETCH 1 BODY.PEEK[TEXT]", "* 1 FETCH (UID 1 BODY[TEXT] {4}"), ("UID EXPUNGE 1", "* 1 EXPUNGE"),
             ("SEARCH ALL", "* SEARCH 1"), ("SORT (ARRIVAL) UTF-8 ALL", "* SORT 1"),
             ("THREAD REFERENCES UTF-8 ALL", "* THREAD (1)"), ("ESEARCH RETURN (COUNT) ALL", " COUNT 1"),
+            ("UIDBATCHES 500", "* UIDBATCHES (TAG \"t\") 1"),
         ])
     func ownMessage(_ command: String, _ result: String) async throws {
         try await TestServer.run { server in

@@ -54,6 +54,22 @@ struct LogWriterTests {
         #expect(reader.all.contains(long))
     }
 
+    @Test("says at the end how much was lost")
+    func lossAtTheEnd() {
+        let reader = Reader()
+        let output = Mutex<LogOutput?>(nil)
+        let writer = LogWriter(room: 10, pause: .seconds(60), sink: reader.take) { count in
+            output.withLock { $0 }?.write(Array("lost \(count)\n".utf8))
+        }
+        output.withLock { $0 = writer.output }
+        // Written at once; of those behind it one has room.
+        writer.output.write(Self.line(0))
+        writer.flush()
+        for number in 1...3 { writer.output.write(Self.line(number)) }
+        writer.flush()
+        #expect(reader.all.joined() == "line 0\nline 1\nlost 2\n")
+    }
+
     @Test("holds up nobody when its reader does not read, and then says how much was lost")
     func stuckReader() async throws {
         let reader = Reader(isOpen: false)

@@ -47,8 +47,14 @@ final class LogWriter: Sendable {
     /// An output that hands its lines to this writer.
     var output: LogOutput { LogOutput { [self] in accept($0) } }
 
-    /// Returns when all lines so far are written; for the end of a process.
-    func flush() { queue.sync { writeAll() } }
+    /// Returns when all lines so far are written, and how many were lost; for the end of a process.
+    func flush() {
+        queue.sync {
+            writeAll()
+            // What `onLoss` has to say of it.
+            writeAll()
+        }
+    }
 
     private func accept(_ line: borrowing [UInt8]) {
         let due: DispatchTime? = state.withLock { state in

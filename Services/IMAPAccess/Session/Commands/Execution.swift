@@ -111,7 +111,7 @@ extension Session {
         case .search(let arguments): try await search(arguments, tag: tag)
         case .sort(let arguments): try await sort(arguments, tag: tag)
         case .thread(let arguments): try await thread(arguments)
-        case .uidBatches(let arguments): try uidBatches(arguments, tag: tag)
+        case .uidBatches(let arguments): try await uidBatches(arguments, tag: tag)
         case .fetch(let arguments): try await fetch(arguments)
         case .store(let arguments): try await store(arguments)
         case .copy(let arguments): try await copy(arguments, move: false)

@@ -3,7 +3,8 @@ import IMAPSyntax
 /// UIDBATCHES (RFC 10022, 3.1). It looks at one message of each batch, so that no mailbox is too large and no range too
 /// long for it. The result of a search that was saved stays what it is (3.4).
 extension Session {
-    func uidBatches(_ arguments: UIDBatchesCommand, tag: String) throws -> CommandOutcome {
+    func uidBatches(_ arguments: UIDBatchesCommand, tag: String) async throws -> CommandOutcome {
+        try await followOwnArrivals()
         guard let selected else { throw Refusal.serverBug }
         let wanted = arguments.batches ?? NumberRange(1, .max)
         guard wanted.first <= wanted.last else { throw Refusal(.bad, .clientBug, "Invalid batch range") }
