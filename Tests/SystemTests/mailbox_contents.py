@@ -66,11 +66,16 @@ def random_message(source: random.Random, label: str) -> bytes:
     return message.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
+def log_in(system, login: dict, timeout: float = 120) -> IMAPSession:
+    """A session over TLS, whose answers are waited for so many seconds."""
+    return IMAPSession(system.port("imaps"), login, timeout=timeout, tls=client_tls())
+
+
 class Server:
     """An account's mailboxes through a session of its own, which says what the tests need and no more."""
 
     def __init__(self, system, login: dict) -> None:
-        self.session = IMAPSession(system.port("imaps"), login, timeout=120, tls=client_tls())
+        self.session = log_in(system, login)
 
     def __enter__(self) -> "Server":
         return self

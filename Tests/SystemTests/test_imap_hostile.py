@@ -13,14 +13,10 @@ import pytest
 from conftest import wait_until
 from faults.imap import IMAPSession
 from faults.wire import Connection, Lost, client_tls
-from mailbox_contents import Server
+from mailbox_contents import Server, log_in
 
 LINES = int(os.environ.get("MARTLET_HOSTILE_LINES", "10000"))
 MEBIOCTET = 1 << 20
-
-
-def log_in(system, account, timeout: float = 60) -> IMAPSession:
-    return IMAPSession(system.port("imaps"), account, timeout=timeout, tls=client_tls())
 
 
 class Memory:
@@ -163,7 +159,7 @@ def test_a_stranger_may_send_little(system):
 
 def test_octets_that_are_not_wanted_are_dropped_as_they_come(system, account):
     """Non-synchronizing literals beyond a limit: skipped without being kept, and beyond what is worth it BYE."""
-    session = log_in(system, account, timeout=120)
+    session = log_in(system, account)
     session.ok("SELECT INBOX")
     memory = Memory(system, "imap-access")
     before = memory.now()
@@ -211,7 +207,7 @@ def test_a_search_of_depth_a_thousand_is_refused(system, account):
 def test_a_set_of_a_million_ranges_is_refused(system, account):
     with Server(system, account) as server:
         server.append("INBOX", [(b"Subject: x\r\n\r\nx\r\n", "")])
-    session = log_in(system, account, timeout=120)
+    session = log_in(system, account)
     session.ok("SELECT INBOX")
     million = ",".join(f"{3 * number + 1}:{3 * number + 2}" for number in range(1_000_000))
     for command in ("FETCH {} FLAGS", "UID FETCH {} (FLAGS)", "UID STORE {} +FLAGS.SILENT (\\Seen)",
@@ -228,7 +224,7 @@ def test_a_set_of_a_million_ranges_is_refused(system, account):
 
 @pytest.mark.parametrize("spelling", ["quoted", "literal", "literal+"])
 def test_a_mailbox_name_of_a_megabyte_is_refused(system, account, spelling):
-    session = log_in(system, account, timeout=120)
+    session = log_in(system, account)
     name = b"n" * MEBIOCTET
     written = {"quoted": b'"' + name + b'"', "literal": f"{{{MEBIOCTET}}}".encode(),
                "literal+": f"{{{MEBIOCTET}+}}\r\n".encode() + name}[spelling]
@@ -274,7 +270,7 @@ def test_a_reader_that_stops_reading_costs_its_own_buffer_only(system, account):
         for _ in range(9):
             server.session.ok("UID COPY 1:10 INBOX")
         assert server.session.examine("INBOX") == 100
-    readers = [log_in(system, account, timeout=120) for _ in range(10)]
+    readers = [log_in(system, account) for _ in range(10)]
     for reader in readers:
         reader.ok("SELECT INBOX")
     memory = Memory(system, "imap-access")

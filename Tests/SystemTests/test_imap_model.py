@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import random
 
-import imap_model
+from model.run import run_world
 
 STEPS = int(os.environ.get("MARTLET_IMAP_STEPS", "20000"))
 SEED = int(os.environ.get("MARTLET_IMAP_SEED", random.randrange(1 << 31)))
@@ -16,7 +16,7 @@ def test_the_server_says_what_the_model_says(system):
     print(f"seeds {SEED} and {SEED + 1}")
     context = multiprocessing.get_context("fork")
     with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
-        worlds = [pool.submit(imap_model.run_world, system.home, seed, STEPS // 2, sessions=4, progress=False)
+        worlds = [pool.submit(run_world, system.home, seed, STEPS // 2, sessions=4, progress=False)
                   for seed in (SEED, SEED + 1)]
     for world in worlds:
         assert world.result() >= STEPS // 2

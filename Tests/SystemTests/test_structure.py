@@ -8,7 +8,6 @@ import pathlib
 
 import pytest
 
-from conftest import CHECKOUT
 from dovecot import dovecot
 from imap_values import fetch_value
 from mail import imap, ok
