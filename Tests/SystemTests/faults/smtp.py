@@ -148,12 +148,18 @@ class SMTPSession(Connection):
     def _read_outcome(self, attempt: Attempt, accepted: list[str]) -> None:
         if self.is_lmtp:
             for address in accepted:
-                attempt.replies[address] = self.reply()
+                attempt.replies[address] = self._outcome()
                 self._notice_end([attempt.replies[address]])
         else:
-            reply = self.reply()
+            reply = self._outcome()
             attempt.replies.update({address: reply for address in accepted})
             self._notice_end([reply])
+
+    def _outcome(self) -> tuple[int, str]:
+        """A reply that says what became of the content. Any other would be taken for it by a client that counts replies."""
+        code, text = self.reply()
+        assert code == 250 or code >= 400, f"what became of the content was due, and came {code} {text}"
+        return code, text
 
     # ---- BDAT
 

@@ -55,9 +55,10 @@ extension SessionMachine {
     private mutating func chunkEnded(_ chunk: Chunk) -> SessionAction? {
         phase = .commands
         if let refusal = chunk.refusal {
+            // The last chunk of a message that failed before: the transaction is over, and its replies are due, by LMTP as
+            // many as when it had come whole. A client that sent all at once counts on that.
+            if chunk.isLast, transaction?.refusal != nil { return contentEnded() }
             refuse(refusal)
-            // The last chunk of a message that failed before: the transaction is over.
-            if chunk.isLast, transaction?.refusal != nil { abandonTransaction() }
             return nil
         }
         if chunk.isLast, let current = transaction, current.refusal == nil, current.parameters.body != .binaryMIME {
