@@ -1,4 +1,5 @@
 import Atomics
+import Glibc
 import NIOCore
 import NIOPosix
 import ServiceRuntime
@@ -51,7 +52,7 @@ import Testing
         let loop = group.next()
         @Sendable func standStill(_ stopped: Moment, _ timesLeft: Int) {
             let end = NIODeadline.now() + stop
-            while NIODeadline.now() < end {}
+            while NIODeadline.now() < end { usleep(1_000) }
             told.yield((stopped, turns.takenIn))
             guard timesLeft > 0 else { return told.finish() }
             loop.execute { standStill(stopped, timesLeft - 1) }
